@@ -1,0 +1,219 @@
+"""The Evaluation: what a review found, from which every card and answer is rendered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from fractions import Fraction
+from typing import Any
+
+from cds_service.evidence.answer import Finding, Status
+from cds_service.record.model import Hole
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterUse:
+    """A number of the policy that a criterion used; `configured` means no source gives it."""
+
+    id: str
+    value: Fraction
+    unit: str
+    source: str | None
+    configured: bool
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CriterionResult:
+    """One criterion of the policy's tree with its verdict.
+
+    `because` is the policy's words for the row that decided; `counts` tells whether the root
+    reaches it; `would_change` says in words what would change the verdict.
+    """
+
+    id: str
+    status: Status
+    text: str
+    source: str
+    parent: str | None = None
+    operator: str | None = None
+    because: str | None = None
+    counts: bool = True
+    parameters: tuple[ParameterUse, ...] = ()
+    would_change: tuple[str, ...] = ()
+    evidence: tuple[Finding, ...] = ()
+    holes: tuple[Hole, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MissingItem:
+    """What would turn an unknown into an answer."""
+
+    id: str
+    blocking: bool
+    text: str
+    source: str | None = None
+    questionnaire: str | None = None
+    link_id: str | None = None
+    action: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SafetyFinding:
+    """A red flag, contraindication or caution with its urgency and effect.
+
+    `policy` is the id of the policy (or "overlay") whose text is the clinical source; `suspected`
+    an unconfirmed cause; `addressed` dealt with already (G-21); `suggests` keys of card actions.
+    """
+
+    id: str
+    urgency: str
+    effect: str
+    text: str
+    source: str
+    policy: str
+    grade: str = "S"
+    suspected: bool = False
+    addressed: bool = False
+    suggests: tuple[str, ...] = ()
+    evidence: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """A number of visits or of 15-minute units a visit."""
+
+    value: Fraction
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyHead:
+    """What a reader must know of the policy: identity, version, currency."""
+
+    id: str
+    title: str
+    short: str
+    payer: str
+    version: str
+    source: str
+    draft: bool = False
+    review_due: date | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The result for one coverage and one group of orders signed together.
+
+    `orders` are "ServiceRequest/id" of the group (or "#position" for an order without id), `facts`
+    numbers that words on a card may use (`visits.year`, `order.visits`), `notes` data-quality
+    remarks in words.
+    """
+
+    orders: tuple[str, ...]
+    day: date
+    coverage: str | None
+    policy: PolicyHead | None
+    determination: str
+    digest: str = ""
+    prior_auth: str | None = None
+    approvable_now: Amount | None = None
+    limits: Mapping[str, Any] | None = None
+    review_by: date | None = None
+    criteria: tuple[CriterionResult, ...] = ()
+    missing: tuple[MissingItem, ...] = ()
+    safety: tuple[SafetyFinding, ...] = ()
+    unread: tuple[Hole, ...] = ()
+    notes: tuple[str, ...] = ()
+    facts: Mapping[str, Fraction] = field(default_factory=dict)
+    payer: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the shape of the design: the response extension, `explain --json`, batch rows."""
+        return {
+            "order": self.orders[0] if self.orders else None,
+            "orders": list(self.orders),
+            "date": self.day.isoformat(),
+            "digest": self.digest,
+            "limits": dict(self.limits) if self.limits else None,
+            "reviewBy": self.review_by.isoformat() if self.review_by else None,
+            "coverage": self.coverage,
+            "policy": self.policy.id if self.policy else None,
+            "policyVersion": self.policy.version if self.policy else None,
+            "determination": self.determination,
+            "priorAuth": self.prior_auth,
+            "approvableNow": _amount(self.approvable_now),
+            "criteria": [_criterion(item) for item in self.criteria],
+            "missing": [_missing(item) for item in self.missing],
+            "safety": [_safety(item) for item in self.safety],
+            "unread": [{"query": hole.query, "reason": hole.reason} for hole in self.unread],
+            "notes": list(self.notes),
+        }
+
+
+def number(value: Fraction) -> int | float:
+    """Return a JSON number: whole where it is whole."""
+    return int(value) if value.denominator == 1 else float(value)
+
+
+def _amount(amount: Amount | None) -> dict[str, Any] | None:
+    return {"value": number(amount.value), "unit": amount.unit} if amount else None
+
+
+def _evidence(findings: Sequence[Finding]) -> list[dict[str, Any]]:
+    return [
+        {"reference": item.reference, "date": item.date, "value": item.value, "text": item.text}
+        for item in findings
+    ]
+
+
+def _criterion(item: CriterionResult) -> dict[str, Any]:
+    return {
+        "id": item.id,
+        "status": item.status.value,
+        "text": item.text,
+        "because": item.because,
+        "source": item.source,
+        "parent": item.parent,
+        "operator": item.operator,
+        "counts": item.counts,
+        "parameters": [_parameter(used) for used in item.parameters],
+        "wouldChange": list(item.would_change),
+        "evidence": _evidence(item.evidence),
+    }
+
+
+def _parameter(used: ParameterUse) -> dict[str, Any]:
+    return {
+        "id": used.id,
+        "value": number(used.value),
+        "unit": used.unit,
+        "source": used.source,
+        "configured": used.configured,
+    }
+
+
+def _missing(item: MissingItem) -> dict[str, Any]:
+    return {
+        "id": item.id,
+        "blocking": item.blocking,
+        "text": item.text,
+        "questionnaire": item.questionnaire,
+        "linkId": item.link_id,
+        "action": item.action,
+    }
+
+
+def _safety(item: SafetyFinding) -> dict[str, Any]:
+    return {
+        "id": item.id,
+        "urgency": item.urgency,
+        "effect": item.effect,
+        "text": item.text,
+        "source": item.source,
+        "suspected": item.suspected,
+        "addressed": item.addressed,
+        "evidence": _evidence(item.evidence),
+    }

@@ -1,0 +1,88 @@
+"""What a leaf is given: the facts of a record on a day, and the question asked of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, tzinfo
+from fractions import Fraction
+from typing import Any, TypeVar
+
+from cds_service.evidence.answer import Answer
+from cds_service.record.model import PatientRecord, Resource
+from cds_service.terminology import Terminology
+
+T = TypeVar("T")
+Spec = Mapping[str, Any]
+"""Arguments of a leaf as compiled: every `$name` already replaced by its number (Fraction)."""
+
+
+@dataclass
+class Facts:
+    """Facts of one record on one day; each kind is worked out once, when first asked for.
+
+    `orders` are the draft orders as received (ServiceRequests in scope or not). `numbers` holds the
+    shared parameters by name (`baseline-days-before`), which a policy may override in its Context.
+    """
+
+    record: PatientRecord
+    orders: Sequence[Resource]
+    day: date
+    zone: tzinfo
+    terminology: Terminology
+    numbers: Mapping[str, Fraction]
+    _kinds: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    def of(self, kind: Callable[[Facts], T]) -> T:
+        """Return the facts of one kind (`facts.of(Conditions)`), made on first use."""
+        made = self._kinds.get(kind)
+        if made is None:
+            made = self._kinds[kind] = kind(self)
+        return made  # type: ignore[no-any-return]
+
+
+@dataclass
+class Context:
+    """One question: the orders signed together, under one coverage.
+
+    `group` holds the draft orders in scope (evidence.orders.OrderGroup), `coverage` the coverage
+    fact (evidence.coverage.CoverageFact) or None, `numbers` the policy's parameters by name, laid
+    over the shared ones, `acknowledged` the ids of safety findings the clinician has answered
+    "evaluated, not present", `memo` what the engine has already decided.
+    """
+
+    facts: Facts
+    group: Any
+    coverage: Any
+    numbers: Mapping[str, Fraction]
+    acknowledged: frozenset[str] = frozenset()
+    memo: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+
+Leaf = Callable[[Context], Answer]
+LeafMaker = Callable[[Spec], Leaf]
+
+
+@dataclass(frozen=True, slots=True)
+class LeafKind:
+    """A word of the policy vocabulary: how to build it and which query keys it reads."""
+
+    name: str
+    make: LeafMaker
+    keys: Callable[[Spec], tuple[str, ...]]
+
+
+LEAVES: dict[str, LeafKind] = {}
+
+
+def leaf(
+    name: str, *, keys: tuple[str, ...] | Callable[[Spec], tuple[str, ...]]
+) -> Callable[[LeafMaker], LeafMaker]:
+    """Register a leaf under its name in policy files, with the query keys it reads."""
+
+    def register(make: LeafMaker) -> LeafMaker:
+        reads = keys if callable(keys) else lambda _spec: keys
+        LEAVES[name] = LeafKind(name, make, reads)
+        return make
+
+    return register
