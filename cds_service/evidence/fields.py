@@ -1,0 +1,164 @@
+"""Fields of FHIR JSON, read tolerantly: what is missing or odd reads as nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import date
+from fractions import Fraction
+from typing import Any
+
+from cds_service.evidence.answer import Answer, Finding, Status, cannot_tell, not_shown, shown
+from cds_service.evidence.context import Context, Facts
+from cds_service.evidence.dates import Days, parse_days
+from cds_service.record.model import Hole, Resource, relative
+
+Coding = tuple[str | None, str]
+NUMERIC_TEXT_LIMIT = 40
+
+
+def items(resource: object, name: str) -> list[dict[str, Any]]:
+    """Return the objects of a repeating element; a single object counts as one."""
+    value = resource.get(name) if isinstance(resource, dict) else None
+    listed = value if isinstance(value, list) else [value]
+    return [item for item in listed if isinstance(item, dict)]
+
+
+def item(resource: object, name: str) -> dict[str, Any]:
+    """Return one object element, empty when there is none."""
+    value = resource.get(name) if isinstance(resource, dict) else None
+    return value if isinstance(value, dict) else {}
+
+
+def text(resource: object, name: str) -> str | None:
+    """Return a string element."""
+    value = resource.get(name) if isinstance(resource, dict) else None
+    return value if isinstance(value, str) and value else None
+
+
+def number(value: object) -> Fraction | None:
+    """Return a JSON number, or a number written as text, exactly as written."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    if len(written := str(value).strip()) > NUMERIC_TEXT_LIMIT or "/" in written:
+        return None
+    try:
+        return Fraction(written)
+    except ValueError:
+        return None
+
+
+def codings(concepts: Iterable[object]) -> list[Coding]:
+    """Return (system, code) of CodeableConcepts."""
+    return [
+        (text(coding, "system"), coding["code"])
+        for concept in concepts
+        for coding in items(concept, "coding")
+        if isinstance(coding.get("code"), str)
+    ]
+
+
+def codes(concepts: Iterable[object]) -> frozenset[str]:
+    """Return the codes of CodeableConcepts, whatever their systems."""
+    return frozenset(code for _, code in codings(concepts))
+
+
+def value_sets(facts: Facts, concepts: Iterable[object]) -> frozenset[str]:
+    """Return the value sets that hold any coding of the concepts."""
+    found = codings(concepts)
+    return frozenset(facts.terminology.classify(found)) if found else frozenset()
+
+
+def identity(resource: Resource) -> str:
+    """Return "Type/id"; "Type/?" for a resource without an id."""
+    return f"{resource.get('resourceType', '?')}/{resource.get('id') or '?'}"
+
+
+def reference(element: object) -> str | None:
+    """Return "Type/id" of a literal reference."""
+    written = text(element, "reference")
+    return relative(written) if written else None
+
+
+def first_date(facts: Facts, *written: str | None) -> tuple[Days | None, str | None]:
+    """Return the first readable date of several, as days and as written."""
+    for one in written:
+        if one and (days := parse_days(one, facts.zone)):
+            return days, one
+    return None, None
+
+
+def period_start(resource: object, name: str) -> str | None:
+    """Return the start of a Period, or its end when only that is given."""
+    period = item(resource, name)
+    return text(period, "start") or text(period, "end")
+
+
+def label(concept: object, fallback: str) -> str:
+    """Return the text of a CodeableConcept, or the display or code of its first coding."""
+    first = next(iter(items(concept, "coding")), {})
+    return text(concept, "text") or text(first, "display") or text(first, "code") or fallback
+
+
+def names(value: object) -> tuple[str, ...]:
+    """Return a policy argument that may be one name or a list of names."""
+    if isinstance(value, str):
+        return (value,)
+    listed = value if isinstance(value, (list, tuple)) else ()
+    return tuple(one for one in listed if isinstance(one, str))
+
+
+def whole(value: object) -> int:
+    """Return a number of days given as a policy's number."""
+    return int(Fraction(str(value)))
+
+
+def past(facts: Facts, days: Days | None) -> bool:
+    """Whether a date is there and does not lie after the day of the order for certain."""
+    return days is not None and days.first <= facts.day
+
+
+def recent(facts: Facts, days: Days | None, limit: object) -> Status:
+    """Whether a date lies within the last `limit` days; any date does when there is no limit."""
+    if limit is None:
+        return Status.MET
+    return days.within(facts.day, whole(limit)) if days else Status.UNKNOWN
+
+
+def since(anchor: date | None, days: Days | None) -> Status:
+    """Whether a date lies after the anchor; nothing does when there is no anchor."""
+    if anchor is None:
+        return Status.NOT_MET
+    return days.after(anchor) if days else Status.UNKNOWN
+
+
+def weakest(statuses: Iterable[Status]) -> Status:
+    """Return not-met if any is, else unknown if any is, else met."""
+    found = set(statuses)
+    if Status.NOT_MET in found:
+        return Status.NOT_MET
+    return Status.UNKNOWN if Status.UNKNOWN in found else Status.MET
+
+
+def answer(found: Iterable[tuple[Status, Finding]], holes: tuple[Hole, ...] = ()) -> Answer:
+    """Return whether any of the facts is shown: met by one, unknown by a doubtful one or a hole."""
+    judged = list(found)
+    met = [finding for status, finding in judged if status is Status.MET]
+    doubtful = [finding for status, finding in judged if status is Status.UNKNOWN]
+    if met:
+        return shown(met)
+    return cannot_tell(doubtful, holes) if doubtful else not_shown((), holes)
+
+
+def holes_of(context: Context, *keys: str) -> tuple[Hole, ...]:
+    """Return the holes in the query keys a leaf reads."""
+    return context.facts.record.holes_of(keys)
+
+
+def walk(resource: object) -> Iterator[dict[str, Any]]:
+    """Yield every item of a QuestionnaireResponse in reading order, nested ones too."""
+    waiting = items(resource, "item")[::-1]
+    while waiting:
+        one = waiting.pop()
+        yield one
+        inner = [nested for given in items(one, "answer") for nested in items(given, "item")]
+        waiting.extend([*items(one, "item"), *inner][::-1])

@@ -1,0 +1,48 @@
+"""Quantities that policies compare: a number with the facts that gave it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+
+from cds_service.evidence.answer import Finding
+from cds_service.evidence.context import Context
+from cds_service.record.model import Hole
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A number, None when the record does not state it, with its evidence.
+
+    With `holes` a count is what was found at least.
+    """
+
+    value: Fraction | None
+    findings: tuple[Finding, ...] = ()
+    holes: tuple[Hole, ...] = ()
+
+
+QuantityOf = Callable[[Context], Quantity]
+
+
+@dataclass(frozen=True, slots=True)
+class QuantityKind:
+    """A quantity of the policy vocabulary: how to work it out and which query keys it reads."""
+
+    name: str
+    of: QuantityOf
+    keys: tuple[str, ...]
+
+
+QUANTITIES: dict[str, QuantityKind] = {}
+
+
+def quantity(name: str, *, keys: tuple[str, ...] = ()) -> Callable[[QuantityOf], QuantityOf]:
+    """Register a quantity under its name in policy files, with the query keys it reads."""
+
+    def register(of: QuantityOf) -> QuantityOf:
+        QUANTITIES[name] = QuantityKind(name, of, keys)
+        return of
+
+    return register
