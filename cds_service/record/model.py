@@ -30,30 +30,50 @@ class PatientRecord:
     `by_type` holds resources of this patient, entered-in-error ones removed (G-05). Resources
     that are odd are kept: whoever reads a field does so tolerantly. `by_reference` resolves
     "Type/id" of everything read, also of practitioners, roles and organizations, which belong to
-    no patient. `holes` names what could not be read, by query key.
+    no patient. `holes` names what could not be read, by query key. `unasked` holds one hole for
+    each key that nobody has asked for yet: a rule that reads it all the same finds a hole, not an
+    absence. `gathering` is where the reader goes on when more is needed.
     """
 
     patient_id: str
     by_type: Mapping[str, Sequence[Resource]]
     by_reference: Mapping[str, Resource] = field(default_factory=dict)
     holes: Mapping[str, tuple[Hole, ...]] = field(default_factory=dict)
+    unasked: Mapping[str, tuple[Hole, ...]] = field(default_factory=dict)
+    gathering: Any = field(default=None, repr=False, compare=False)
 
     def of_type(self, resource_type: str) -> Sequence[Resource]:
         """Return the resources of a type in the order they were read."""
         return self.by_type.get(resource_type, ())
 
-    def resolve(self, reference: str | None) -> Resource | None:
-        """Return the resource behind a relative or absolute literal reference, if it was read."""
-        if not reference:
+    def resolve(self, reference: str | None, within: Resource | None = None) -> Resource | None:
+        """Return the resource behind a literal reference, if it was read.
+
+        "#id" is looked for among the contained resources of `within`, the resource that refers.
+        """
+        if not isinstance(reference, str) or not reference:
             return None
+        if reference.startswith("#"):
+            return contained(within, reference[1:])
         return self.by_reference.get(relative(reference))
 
     def holes_of(self, keys: Iterable[str]) -> tuple[Hole, ...]:
         """Return the holes in the given query keys."""
-        return tuple(hole for key in keys for hole in self.holes.get(key, ()))
+        return tuple(
+            hole for key in keys for hole in self.holes.get(key) or self.unasked.get(key, ())
+        )
 
 
 def relative(reference: str) -> str:
     """Return "Type/id" of a relative, absolute or versioned reference."""
-    parts = reference.split("/_history/")[0].split("/")
+    parts = reference.split("/_history/", maxsplit=1)[0].split("/")
     return "/".join(parts[-2:])
+
+
+def contained(resource: Resource | None, local_id: str) -> Resource | None:
+    """Return the contained resource of that id."""
+    inside = resource.get("contained") if isinstance(resource, dict) else None
+    for item in inside if isinstance(inside, list) else ():
+        if isinstance(item, dict) and item.get("id") == local_id:
+            return item
+    return None

@@ -1,0 +1,231 @@
+"""FHIR client: reads and searches within one base URL and one deadline; never raises.
+
+Every failure is a short reason beside the data read before it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from http.cookiejar import DefaultCookiePolicy
+from time import monotonic
+from typing import Any
+from urllib.parse import SplitResult, unquote, urljoin, urlsplit
+
+import orjson
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError, IncompleteRead, ProtocolError, ReadTimeoutError
+
+from cds_service.record.bundle import Entry, Page, page_of
+
+log = logging.getLogger(__name__)
+
+ACCEPT = "application/fhir+json"
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_RETRY_FORM = ("http-400", "http-422")
+_REDIRECTS = (301, 302, 303, 307, 308)
+_CHUNK = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one answer may cost: bytes of one body, pages of one search."""
+
+    max_bytes: int = 16 * 1024 * 1024
+    max_pages: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a query brought: the entries, and why they are not all (None: they are)."""
+
+    entries: Sequence[Entry] = ()
+    reason: str | None = None
+
+
+class FetchError(Exception):
+    """A request that brought nothing; its text is the short reason."""
+
+
+def fhir_session(connections: int = 32, verify: bool | str = True) -> requests.Session:
+    """Return the session the process shares: pooled connections, no cookies, no .netrc.
+
+    `verify` is as in requests: True, or the path of a CA bundle.
+    """
+    session = requests.Session()
+    session.trust_env = False
+    session.verify = verify
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    session.headers.update({"Accept": ACCEPT, "User-Agent": "massage-cds"})
+    adapter = HTTPAdapter(pool_connections=connections, pool_maxsize=connections)
+    session.mount("http://", adapter)
+    session.mount("https://", adapter)
+    return session
+
+
+@dataclass(frozen=True)
+class FhirClient:
+    """One FHIR server for one call.
+
+    `deadline` is in seconds of `clock`; no request outlives it. `token` is sent to this server's
+    base URL only, and never kept.
+    """
+
+    base: str
+    token: str | None = field(repr=False)
+    session: requests.Session
+    deadline: float
+    limits: Limits = field(default_factory=Limits)
+    clock: Callable[[], float] = monotonic
+
+    def fetch(self, forms: Sequence[str]) -> Reading:
+        """Return the answer to the first form; the next one is asked on 400 and 422 only."""
+        reading = Reading()
+        for form in forms:
+            reading = self.follow(form)
+            if reading.reason not in _RETRY_FORM:
+                break
+        return reading
+
+    def follow(self, link: str, matches: int = 0) -> Reading:
+        """Return all entries from a page on, through its `next` links.
+
+        `matches` is how many of the search's total came with the pages before.
+        """
+        entries: list[Entry] = []
+        seen: set[str] = set()
+        next_url: str | None = link
+        while next_url:
+            url = self._url(next_url)
+            if url in seen or len(seen) >= self.limits.max_pages:
+                return Reading(entries, "too-many-pages")
+            seen.add(url)
+            page, reason = self._page(url)
+            if page is None:
+                return Reading(entries, _cut_short(reason) if entries else reason)
+            entries.extend(page.entries)
+            matches += page.matches
+            if page.fault:
+                return Reading(entries, f"outcome-{page.fault}")
+            next_url, total = page.next_url, page.total or 0
+        return Reading(entries, "truncated" if matches < total else None)
+
+    def within(self, url: str) -> bool:
+        """Whether a URL lies at or under the base, on the same origin."""
+        try:
+            base, target = urlsplit(self.base), urlsplit(url)
+            if _origin(base) != _origin(target) or target.username is not None:
+                return False
+        except ValueError:
+            return False
+        path, root = unquote(target.path), unquote(base.path).rstrip("/")
+        climbs = ".." in path.replace("\\", "/").split("/")
+        return not climbs and (path.rstrip("/") == root or path.startswith(root + "/"))
+
+    def _url(self, form: str) -> str:
+        return urljoin(self.base.rstrip("/") + "/", form)
+
+    def _page(self, url: str) -> tuple[Page | None, str | None]:
+        try:
+            page = _answer_to(url, self._json(url))
+        except FetchError as failure:
+            return None, str(failure)
+        except Exception as error:  # an unforeseen server must not cost the whole answer
+            log.exception("FHIR request failed unexpectedly: %s", type(error).__name__)
+            return None, "connection"
+        return page, None if page else "not-fhir"
+
+    def _json(self, url: str) -> Any:
+        body = self._body(url)
+        try:
+            return orjson.loads(body)
+        except orjson.JSONDecodeError:
+            text = body.strip()
+            cut = text.startswith(b"{") and not text.endswith(b"}")
+            raise FetchError("truncated" if cut else "not-json") from None
+
+    def _body(self, url: str) -> bytes:
+        for _ in range(2):
+            with self._answer(url) as answer:
+                if answer.status_code not in _REDIRECTS:
+                    return self._checked(answer)
+                url = urljoin(url, answer.headers.get("Location", ""))
+        raise FetchError("not-allowed")
+
+    def _checked(self, answer: requests.Response) -> bytes:
+        if answer.status_code != 200:
+            raise FetchError(f"http-{answer.status_code}")
+        return self._read(answer)
+
+    def _answer(self, url: str) -> requests.Response:
+        if not self.within(url):
+            raise FetchError("not-allowed")
+        try:
+            return self._get(url)
+        except requests.ConnectionError as error:
+            if not _was_closed(error):
+                raise FetchError(_reason_of(error)) from None
+        except requests.RequestException as error:
+            raise FetchError(_reason_of(error)) from None
+        return self._again(url)
+
+    def _again(self, url: str) -> requests.Response:
+        try:  # a pooled connection the server had closed meanwhile
+            return self._get(url)
+        except requests.RequestException as error:
+            raise FetchError(_reason_of(error)) from None
+
+    def _get(self, url: str) -> requests.Response:
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        return self.session.get(
+            url, headers=headers, timeout=self._left(), stream=True, allow_redirects=False
+        )
+
+    def _read(self, answer: requests.Response) -> bytes:
+        body = bytearray()
+        try:
+            while chunk := answer.raw.read1(_CHUNK, decode_content=True):
+                body += chunk
+                self._left()
+                if len(body) > self.limits.max_bytes:
+                    raise FetchError("too-large")
+        except ReadTimeoutError:
+            raise FetchError("timeout") from None
+        except IncompleteRead:
+            raise FetchError("truncated") from None
+        except HTTPError:
+            raise FetchError("truncated" if body else "connection") from None
+        return bytes(body)
+
+    def _left(self) -> float:
+        left = self.deadline - self.clock()
+        if left <= 0:
+            raise FetchError("timeout")
+        return left
+
+
+def _answer_to(url: str, value: Any) -> Page | None:
+    """Return the page a URL brought; a search has to bring a Bundle."""
+    resource_type = value.get("resourceType") if isinstance(value, dict) else None
+    if "?" in url and resource_type not in ("Bundle", "OperationOutcome"):
+        return None
+    return page_of(value)
+
+
+def _origin(url: SplitResult) -> tuple[str, str | None, int | None]:
+    return url.scheme, url.hostname, url.port or _DEFAULT_PORTS.get(url.scheme)
+
+
+def _cut_short(reason: str | None) -> str:
+    """Return the reason of a search whose later page failed: what stopped it, if it is telling."""
+    return reason if reason in ("timeout", "not-allowed", "too-large") else "truncated"
+
+
+def _was_closed(error: requests.ConnectionError) -> bool:
+    return bool(error.args) and isinstance(error.args[0], ProtocolError)
+
+
+def _reason_of(error: requests.RequestException) -> str:
+    return "timeout" if isinstance(error, requests.Timeout) else "connection"

@@ -1,0 +1,240 @@
+"""A record in the making: whose resources, which version of each, what is still missing."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from cds_service.record.bundle import Entry, page_of
+from cds_service.record.model import Hole, PatientRecord, Resource, relative
+from cds_service.record.prefetch import State, Supply
+from cds_service.record.queries import catalogue
+
+log = logging.getLogger(__name__)
+
+ANOTHER_PATIENT = "another-patient"
+NO_PATIENT = "no-patient"
+_ERROR_STATUS = "entered-in-error"
+_STATUS_FIELDS = ("status", "verificationStatus", "docStatus", "lifecycleStatus")
+_PATIENT_FIELDS = ("subject", "patient", "beneficiary")
+
+
+class Gathering:
+    """Resources as they come in, one version of each, only this patient's.
+
+    Retracted resources (entered-in-error) stay known here, so that nobody asks for them again, and
+    are left out of the record.
+    """
+
+    def __init__(self, patient_id: str) -> None:
+        self.patient_id = patient_id
+        self.asked: set[str] = set()
+        self.tried: set[str] = set()
+        self.unfinished: dict[str, Supply] = {}
+        self.drafts: dict[str, Resource] = {}
+        self._own = {f"Patient/{patient_id}"}
+        self._known: dict[Any, Resource] = {}
+        self._aliases: dict[str, str] = {}
+        self._holes: dict[str, dict[Hole, None]] = {}
+
+    def take(self, key: str, entries: Iterable[Entry]) -> None:
+        """Add the entries that answer a query key."""
+        for entry in entries:
+            resource = entry["resource"]
+            resource_type = resource.get("resourceType")
+            if not isinstance(resource_type, str):
+                continue
+            foreign = self._foreign(resource_type, resource)
+            if foreign is None:
+                self._add(resource_type, resource, entry.get("fullUrl"))
+            else:
+                self._turn_away(key, resource_type, foreign)
+
+    def receive(self, supplies: Mapping[str, Supply]) -> None:
+        """Add what the client sent along, and note what of it is whole."""
+        for key, supply in supplies.items():
+            self.take(key, supply.entries)
+            if supply.state is State.INCOMPLETE:
+                self.unfinished[key] = supply
+            elif supply.state is not State.ABSENT:
+                self.asked.add(key)
+            if supply.state is State.ERROR:
+                self.miss(key, catalogue().queries[key].hole(f"outcome-{supply.reason}"))
+
+    def lend(self, drafts: Iterable[Resource]) -> None:
+        """Let references resolve to resources of the request that are not part of the record."""
+        for resource in drafts:
+            if isinstance(resource, dict) and isinstance(resource.get("id"), str):
+                self.drafts[f"{resource.get('resourceType')}/{resource['id']}"] = resource
+
+    def own_urls(self, entries: Iterable[Entry]) -> None:
+        """Learn under which fullUrl a Bundle files the patient."""
+        for entry in entries:
+            url, resource = entry.get("fullUrl"), entry["resource"]
+            if isinstance(url, str) and self._is_the_patient(resource):
+                self._own.add(url)
+
+    def miss(self, key: str, hole: Hole) -> None:
+        """Name data that could not be read."""
+        self._holes.setdefault(key, {})[hole] = None
+
+    def forget_holes(self, key: str) -> None:
+        """Take back the holes of a key that was read after all."""
+        self._holes.pop(key, None)
+
+    def has_patient(self) -> bool:
+        """Whether the Patient itself was read."""
+        return f"Patient/{self.patient_id}" in self._known
+
+    def knows(self, reference: str) -> bool:
+        """Whether the resource was read, retracted or not."""
+        name = relative(reference)
+        return name in self._known or name in self._aliases or name in self.drafts
+
+    def find(self, reference: str) -> Resource | None:
+        """Return the newest version read of a resource."""
+        name = relative(reference)
+        return self._known.get(self._aliases.get(name, name)) or self.drafts.get(name)
+
+    def of_type(self, resource_type: str) -> list[Resource]:
+        """Return what was read of a type so far."""
+        return [r for r in self._known.values() if r["resourceType"] == resource_type]
+
+    def record(self) -> PatientRecord:
+        """Return the record as it stands."""
+        by_type: dict[str, list[Resource]] = {}
+        by_reference = dict(self.drafts)
+        for name, resource in self._known.items():
+            if not retracted(resource):
+                by_type.setdefault(resource["resourceType"], []).append(resource)
+                if isinstance(name, str):
+                    by_reference[name] = resource
+        for alias, name in self._aliases.items():
+            if name in by_reference:
+                by_reference[alias] = by_reference[name]
+        holes = {key: tuple(found) for key, found in self._holes.items()}
+        return PatientRecord(
+            self.patient_id, by_type, by_reference, holes, self._unasked(), gathering=self
+        )
+
+    def _unasked(self) -> dict[str, tuple[Hole, ...]]:
+        return {
+            key: (query.hole("not-asked"),)
+            for key, query in catalogue().queries.items()
+            if key not in self.asked
+        }
+
+    def _add(self, resource_type: str, resource: Resource, url: Any) -> None:
+        resource_id = resource.get("id")
+        if not isinstance(resource_id, str):
+            self._known[id(resource)] = resource
+            return
+        name = f"{resource_type}/{resource_id}"
+        older = self._known.get(name)
+        if older is None or supersedes(resource, older):
+            self._known[name] = resource
+        if isinstance(url, str) and url.startswith("urn:"):
+            self._aliases[url] = name
+
+    def _is_the_patient(self, resource: Resource) -> bool:
+        return resource.get("resourceType") == "Patient" and resource.get("id") == self.patient_id
+
+    def _foreign(self, resource_type: str, resource: Resource) -> str | None:
+        if resource_type in catalogue().shared_types:
+            return None
+        if resource_type == "Patient":
+            return None if self._is_the_patient(resource) else ANOTHER_PATIENT
+        reference = _patient_reference(resource)
+        if reference is None:
+            return NO_PATIENT
+        mine = reference in self._own or relative(reference) in self._own
+        return None if mine else ANOTHER_PATIENT
+
+    def _turn_away(self, key: str, resource_type: str, reason: str) -> None:
+        log.warning("%s: a %s was left out, %s", key, resource_type, reason)
+        query = catalogue().queries.get(key)
+        if query is None:
+            self.miss(key, Hole(key, resource_type, reason))
+        elif resource_type == query.resource_type or reason == ANOTHER_PATIENT:
+            self.miss(key, query.hole(reason))
+
+
+def record_of_bundle(
+    patient_id: str, resources: Mapping[str, Any] | Sequence[Any]
+) -> PatientRecord:
+    """Return the complete record that a Bundle, or a list of resources, holds.
+
+    What is not in it is not there: no key is a hole, save where a resource is another patient's.
+    """
+    gathering = Gathering(patient_id)
+    gathering.asked.update(catalogue().queries)
+    entries = _all_entries(resources)
+    gathering.own_urls(entries)
+    for entry in entries:
+        resource_type = entry["resource"].get("resourceType")
+        keys = catalogue().keys_of(resource_type) if isinstance(resource_type, str) else ()
+        for key in keys or ("others",):
+            gathering.take(key, (entry,))
+    return gathering.record()
+
+
+def _all_entries(resources: Mapping[str, Any] | Sequence[Any]) -> Sequence[Entry]:
+    if isinstance(resources, Mapping):
+        page = page_of(resources)
+        return page.entries if page else ()
+    return [{"resource": resource} for resource in resources if isinstance(resource, dict)]
+
+
+def retracted(resource: Resource) -> bool:
+    """Whether a resource was entered in error (G-05)."""
+    return any(_says_error(resource[name]) for name in _STATUS_FIELDS if name in resource)
+
+
+def _says_error(status: Any) -> bool:
+    if not isinstance(status, dict):
+        return bool(status == _ERROR_STATUS)
+    codings = status.get("coding")
+    return isinstance(codings, list) and any(
+        isinstance(coding, dict) and coding.get("code") == _ERROR_STATUS for coding in codings
+    )
+
+
+def supersedes(one: Resource, other: Resource) -> bool:
+    """Whether `one` is the newer version: by lastUpdated, else by version number.
+
+    Where neither tells, a retraction is newer than what it retracts.
+    """
+    for key in (_last_updated, _version):
+        mine, theirs = key(one), key(other)
+        if mine is not None and theirs is not None and mine != theirs:
+            return mine > theirs
+    return retracted(one)
+
+
+def _meta(resource: Resource, name: str) -> Any:
+    meta = resource.get("meta")
+    return meta.get(name) if isinstance(meta, dict) else None
+
+
+def _last_updated(resource: Resource) -> float | None:
+    try:
+        return datetime.fromisoformat(_meta(resource, "lastUpdated")).timestamp()
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _version(resource: Resource) -> float | None:
+    try:
+        return float(int(_meta(resource, "versionId")))
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _patient_reference(resource: Resource) -> str | None:
+    for name in _PATIENT_FIELDS:
+        value = resource.get(name)
+        if isinstance(value, dict) and isinstance(value.get("reference"), str):
+            return str(value["reference"])
+    return None

@@ -1,0 +1,67 @@
+"""One bounded thread pool for all fetches of the process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from queue import SimpleQueue
+from threading import Lock, Semaphore, Thread
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+_Job = tuple["Future[Any]", Callable[[], Any]]
+
+
+class FetchPool:
+    """`workers` threads, and at most `waiting` jobs more in line.
+
+    Threads start with the first job, so that a server that forks its workers after loading the
+    application gives each its own. `ThreadPoolExecutor` has no bound on its queue.
+    """
+
+    def __init__(self, workers: int = 32, waiting: int = 64) -> None:
+        self.workers = workers
+        self._places = Semaphore(workers + waiting)
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._threads: list[Thread] = []
+        self._starting = Lock()
+
+    def submit(self, job: Callable[[], T]) -> Future[T] | None:
+        """Queue a job; None at once when there is no place left."""
+        if not self._places.acquire(blocking=False):
+            return None
+        if not self._threads:
+            self._start()
+        future: Future[T] = Future()
+        self._jobs.put((future, job))
+        return future
+
+    def close(self) -> None:
+        """Let the threads end when the queued jobs are done."""
+        for _ in self._threads:
+            self._jobs.put(None)
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._threads:
+                return
+            threads = [Thread(target=self._work, daemon=True) for _ in range(self.workers)]
+            for thread in threads:
+                thread.start()
+            self._threads = threads
+
+    def _work(self) -> None:
+        while (queued := self._jobs.get()) is not None:
+            try:
+                _run(*queued)
+            finally:
+                self._places.release()
+
+
+def _run(future: Future[Any], job: Callable[[], Any]) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        future.set_result(job())
+    except BaseException as error:
+        future.set_exception(error)

@@ -1,0 +1,106 @@
+"""The query catalogue: which searches make a patient's record (`queries.yaml`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+from urllib.parse import quote
+
+import yaml
+
+from cds_service.record.model import Hole
+
+PATIENT_TOKEN = "{{context.patientId}}"
+REFERENCES = "references"
+"""Key under which literal references that could not be read are named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One search or read of the catalogue.
+
+    `resource_type` is what it is after, `label` how people are told of it (type first, no patient
+    id), `retry` the form asked once when the server answers 400 or 422 to `query`.
+    """
+
+    key: str
+    resource_type: str
+    label: str
+    query: str
+    retry: str | None
+    prefetch: bool
+    page_size: int | None
+
+    @property
+    def is_read(self) -> bool:
+        """Whether it reads one resource instead of searching."""
+        return "?" not in self.query
+
+    def template(self) -> str:
+        """Return the prefetch template of CDS Hooks, with first-level tokens only."""
+        return self.query.replace("{patient}", PATIENT_TOKEN)
+
+    def forms(self, patient_id: str) -> list[str]:
+        """Return the query for a patient, then its retry form if it has one."""
+        written = [self._written(form, patient_id) for form in (self.query, self.retry) if form]
+        return list(dict.fromkeys(written))
+
+    def hole(self, reason: str) -> Hole:
+        """Return the hole this query leaves."""
+        return Hole(self.key, self.label, reason)
+
+    def _written(self, form: str, patient_id: str) -> str:
+        text = form.replace("{patient}", quote(patient_id, safe=""))
+        return f"{text}&_count={self.page_size}" if self.page_size else text
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """All queries by key, the types that belong to no patient, and the issues that cost no data."""
+
+    queries: Mapping[str, Query]
+    shared_types: frozenset[str]
+    harmless_issues: frozenset[str]
+
+    def keys_of(self, resource_type: str) -> tuple[str, ...]:
+        """Return the keys whose query is after a resource type."""
+        return tuple(k for k, query in self.queries.items() if query.resource_type == resource_type)
+
+
+@cache
+def catalogue() -> Catalogue:
+    """Return the catalogue; parsed once."""
+    text = files("cds_service.record").joinpath("queries.yaml").read_text(encoding="utf-8")
+    data = yaml.safe_load(text)
+    queries = {key: _query(key, entry) for key, entry in data["queries"].items()}
+    return Catalogue(queries, frozenset(data["shared-types"]), frozenset(data["harmless-issues"]))
+
+
+def prefetch_templates() -> dict[str, str]:
+    """Return the prefetch templates the service declares, by key."""
+    return {key: q.template() for key, q in catalogue().queries.items() if q.prefetch}
+
+
+def always_needed() -> frozenset[str]:
+    """Return the keys every call needs, whoever pays."""
+    return frozenset(key for key, query in catalogue().queries.items() if query.prefetch)
+
+
+def _query(key: str, entry: Mapping[str, Any]) -> Query:
+    text = _with_codes(entry["query"], entry.get("codes", ()))
+    return Query(
+        key=key,
+        resource_type=text.replace("?", "/").split("/")[0],
+        label=entry["label"],
+        query=text,
+        retry=entry.get("retry"),
+        prefetch=entry["prefetch"],
+        page_size=entry.get("page-size"),
+    )
+
+
+def _with_codes(query: str, codes: Iterable[str]) -> str:
+    return query.replace("{codes}", ",".join(codes))

@@ -1,0 +1,314 @@
+"""From a request to a patient record: prefetch first, then the server for what is lacking."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, wait
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any
+from urllib.parse import quote
+
+import requests
+
+from cds_service.record.client import FhirClient, Limits, Reading, fhir_session
+from cds_service.record.gathering import Gathering, retracted
+from cds_service.record.model import Hole, PatientRecord, Resource, relative
+from cds_service.record.pool import FetchPool
+from cds_service.record.prefetch import Supply, supplies_of
+from cds_service.record.queries import REFERENCES, Query, catalogue
+from cds_service.record.scopes import may_read
+
+log = logging.getLogger(__name__)
+
+_ROUNDS = 3
+_GRACE = 0.05  # seconds kept back so that pages read before the deadline still arrive
+_LITERAL = re.compile(r"(?:https?://\S+/)?([A-Z][A-Za-z]+)/[A-Za-z0-9.\-_]{1,128}")
+_PERSONS = ("Patient", "RelatedPerson")
+_ORDER_FIELDS = ("requester", "performer", "insurance", "reasonReference")
+_CLINICAL_EXCEPT = ("patient", "coverage")
+_ASK_AGAIN = re.compile(r"not-allowed|http-4\d\d")
+
+
+@dataclass(frozen=True)
+class RecordReader:
+    """Reads records with one thread pool and one HTTP session for the process."""
+
+    pool: FetchPool
+    session: requests.Session = field(default_factory=fhir_session)
+    limits: Limits = field(default_factory=Limits)
+    clock: Callable[[], float] = monotonic
+
+    def read(  # noqa: PLR0913 - all of it is one question
+        self,
+        *,
+        patient_id: str,
+        needs: Iterable[str],
+        deadline: float,
+        prefetch: Any = None,
+        fhir_server: str | None = None,
+        token: str | None = None,
+        scope: str | None = None,
+        references: Iterable[str] = (),
+        drafts: Iterable[Resource] = (),
+        record: PatientRecord | None = None,
+        refusal: str = "absent",
+    ) -> PatientRecord:
+        """Return the record with the query keys in `needs` read, or with holes where they are not.
+
+        `deadline` is in seconds of `time.monotonic()` and holds for everything together.
+        `fhir_server` is None where there is none, or where it may not be called: `refusal` is the
+        reason then given. `references` are literal references that rules follow; `drafts` the
+        resources of the request, which references may name. With `record`, an earlier answer for
+        this patient, only what it lacks is read, and `prefetch` is not looked at again. Never
+        raises for what a client or server sends.
+        """
+        earlier = record.gathering if record else None
+        gathering = earlier if isinstance(earlier, Gathering) else Gathering(patient_id)
+        client = self._client(fhir_server, token, deadline)
+        call = _Call(gathering, client, tuple(references), scope, refusal)
+        if gathering is not earlier:
+            gathering.receive(supplies_of(prefetch))
+        gathering.lend(drafts)
+        call.needs = [key for key in catalogue().queries if key in set(needs)]
+        self._complete(call, deadline)
+        return gathering.record()
+
+    def _client(self, base: str | None, token: str | None, deadline: float) -> FhirClient | None:
+        if not base:
+            return None
+        ends = deadline - min(_GRACE, max(0.0, deadline - self.clock()) / 10)
+        return FhirClient(base, token, self.session, ends, self.limits, self.clock)
+
+    def _complete(self, call: _Call, deadline: float) -> None:
+        for _ in range(_ROUNDS):
+            jobs = call.jobs()
+            if not jobs:
+                break
+            self._run(jobs, deadline)
+
+    def _run(self, jobs: Sequence[_Job], deadline: float) -> None:
+        futures = [self.pool.submit(job.work) for job in jobs]
+        started = [future for future in futures if future]
+        wait(started, timeout=max(0.0, deadline - self.clock()))
+        for job, future in zip(jobs, futures, strict=True):
+            job.done(_outcome(future))
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A fetch for the pool, and what to do with what it brought, back in the calling thread."""
+
+    work: Callable[[], Reading]
+    done: Callable[[Reading], None]
+
+
+@dataclass
+class _Call:
+    """What one call still has to read."""
+
+    gathering: Gathering
+    client: FhirClient | None
+    references: Sequence[str]
+    scope: str | None
+    refusal: str
+    needs: Sequence[str] = ()
+
+    def jobs(self) -> list[_Job]:
+        """Return the fetches that can start now; what cannot be asked for becomes a hole."""
+        keys = [key for key in self.needs if self._open(key)]
+        awaited = {catalogue().queries[key].resource_type for key in keys}
+        jobs = [self._query_job(catalogue().queries[key]) for key in keys]
+        jobs += [self._reference_job(ref) for ref in self._missing(awaited)]
+        jobs += [self._role_job(self._new_practitioners())]
+        return [job for job in jobs if job]
+
+    def _open(self, key: str) -> bool:
+        unread_patient = key == "patient" and not self.gathering.has_patient()
+        unanswered = key not in self.gathering.asked or unread_patient
+        return unanswered and key not in self.gathering.tried
+
+    def _query_job(self, query: Query) -> _Job | None:
+        self.gathering.asked.add(query.key)
+        self.gathering.tried.add(query.key)
+        supply = self.gathering.unfinished.pop(query.key, None)
+        client = self._allowed(query.resource_type)
+        if client is None:
+            reason = "truncated" if supply else self._refused()
+            self.gathering.miss(query.key, query.hole(reason))
+            return None
+        forms = query.forms(self.gathering.patient_id)
+        return _Job(
+            lambda: _finish(client, supply, forms), lambda reading: self._take_query(query, reading)
+        )
+
+    def _take_query(self, query: Query, reading: Reading) -> None:
+        self.gathering.take(query.key, reading.entries)
+        reason = reading.reason
+        if query.key == "patient":
+            reason = self._patient_reason(reason)
+        if reason:
+            log.info("%s could not be read: %s", query.key, reason)
+            self.gathering.miss(query.key, query.hole(reason))
+
+    def _patient_reason(self, reason: str | None) -> str | None:
+        if not self.gathering.has_patient():
+            return reason or "not-fhir"
+        self.gathering.forget_holes("patient")
+        return None
+
+    def _missing(self, awaited: set[str]) -> list[str]:
+        wanted = dict.fromkeys([*self.references, *self._payors(), *self._people_of_roles()])
+        return [ref for ref in wanted if self._wanted(ref, awaited)]
+
+    def _wanted(self, reference: str, awaited: set[str]) -> bool:
+        resource_type = literal_type(reference)
+        if resource_type is None or resource_type in _PERSONS or resource_type in awaited:
+            return False
+        tried = relative(reference) in self.gathering.tried
+        return not tried and not self.gathering.knows(reference)
+
+    def _payors(self) -> Iterator[str]:
+        for coverage in self.gathering.of_type("Coverage"):
+            if not retracted(coverage):
+                for reference in references_in(coverage.get("payor")):
+                    if literal_type(reference) == "Organization":
+                        yield reference
+
+    def _people_of_roles(self) -> Iterator[str]:
+        for reference in self.references:
+            role = self.gathering.find(reference)
+            if role and role.get("resourceType") == "PractitionerRole" and not _says_role(role):
+                yield from references_in(role.get("practitioner"))
+
+    def _reference_job(self, reference: str) -> _Job | None:
+        resource_type = literal_type(reference) or ""
+        self.gathering.tried.add(relative(reference))
+        client = self._allowed(resource_type)
+        if client is None:
+            self._miss_reference(resource_type, self._refused())
+            return None
+        form = reference if "://" in reference else relative(reference)
+        return _Job(
+            lambda: client.fetch([form]),
+            lambda reading: self._take_reference(reference, resource_type, reading),
+        )
+
+    def _take_reference(self, reference: str, resource_type: str, reading: Reading) -> None:
+        self.gathering.take(REFERENCES, reading.entries)
+        if not self.gathering.knows(reference):
+            self._miss_reference(resource_type, reading.reason or "not-fhir")
+
+    def _new_practitioners(self) -> list[str]:
+        asked = {relative(ref) for ref in self.references if literal_type(ref) == "Practitioner"}
+        new = [name for name in sorted(asked) if f"roles of {name}" not in self.gathering.tried]
+        self.gathering.tried.update(f"roles of {name}" for name in new)
+        return new
+
+    def _role_job(self, names: Sequence[str]) -> _Job | None:
+        if not names:
+            return None
+        client = self._allowed("PractitionerRole")
+        if client is None:
+            self._miss_reference("PractitionerRole", self._refused())
+            return None
+        ids = ",".join(quote(name.split("/")[1], safe="") for name in names)
+        return _Job(
+            lambda: client.fetch([f"PractitionerRole?practitioner={ids}"]), self._take_roles
+        )
+
+    def _take_roles(self, reading: Reading) -> None:
+        self.gathering.take(REFERENCES, reading.entries)
+        if reading.reason:
+            self._miss_reference("PractitionerRole", reading.reason)
+
+    def _allowed(self, resource_type: str) -> FhirClient | None:
+        return self.client if may_read(self.scope, resource_type) else None
+
+    def _refused(self) -> str:
+        return "not-authorised" if self.client else self.refusal
+
+    def _miss_reference(self, resource_type: str, reason: str) -> None:
+        log.info("a %s could not be read: %s", resource_type, reason)
+        self.gathering.miss(REFERENCES, Hole(REFERENCES, resource_type, reason))
+
+
+def _outcome(future: Future[Reading] | None) -> Reading:
+    if future is None:
+        return Reading(reason="busy")
+    if not future.done():
+        future.cancel()
+        return Reading(reason="timeout")
+    error = future.exception()
+    if error:
+        log.error("a fetch failed unexpectedly: %s", type(error).__name__)
+        return Reading(reason="connection")
+    return future.result()
+
+
+def _finish(client: FhirClient, supply: Supply | None, forms: Sequence[str]) -> Reading:
+    """Go on where an incomplete prefetch value stops; ask for all where that leads nowhere."""
+    if supply is None or supply.next_url is None:
+        return client.fetch(forms)
+    reading = client.follow(supply.next_url, supply.matches)
+    lost = not reading.entries and _ASK_AGAIN.fullmatch(reading.reason or "")
+    return client.fetch(forms) if lost else reading
+
+
+def order_references(orders: Iterable[Any]) -> list[str]:
+    """Return the literal references of draft orders that rules follow.
+
+    Who orders, who treats, which coverage pays, and the reasons.
+    """
+    return [
+        reference
+        for order in orders
+        if isinstance(order, dict)
+        for name in _ORDER_FIELDS
+        for reference in references_in(order.get(name))
+        if literal_type(reference)
+    ]
+
+
+def references_in(value: Any) -> Iterator[str]:
+    """Yield the reference texts of a Reference or a list of them."""
+    for item in value if isinstance(value, list) else [value]:
+        if isinstance(item, dict) and isinstance(item.get("reference"), str):
+            yield item["reference"]
+
+
+def literal_type(reference: Any) -> str | None:
+    """Return the type a literal reference names; None for contained, logical and odd ones."""
+    text = reference.split("/_history/")[0] if isinstance(reference, str) else ""
+    match = _LITERAL.fullmatch(text)
+    return match[1] if match else None
+
+
+def unobtainable(record: PatientRecord) -> list[Hole]:
+    """Return the holes for which a call cannot be answered (412); mostly none.
+
+    They are those of the Patient, or those of all clinical data when every search of it failed and
+    nothing was read.
+    """
+    if f"Patient/{record.patient_id}" not in record.by_reference:
+        return list(record.holes_of(["patient"])) or [Hole("patient", "Patient", "absent")]
+    keys = [
+        key
+        for key in catalogue().queries
+        if key not in _CLINICAL_EXCEPT and key not in record.unasked
+    ]
+    if not keys or not all(record.holes.get(key) for key in keys) or _has_clinical_data(record):
+        return []
+    return list(record.holes_of(keys))
+
+
+def _has_clinical_data(record: PatientRecord) -> bool:
+    queries: Mapping[str, Query] = catalogue().queries
+    types = {q.resource_type for key, q in queries.items() if key not in _CLINICAL_EXCEPT}
+    return any(record.of_type(resource_type) for resource_type in types)
+
+
+def _says_role(role: Resource) -> bool:
+    return bool(role.get("code") or role.get("specialty"))
