@@ -1,6 +1,6 @@
 """Measurements and forms of a story."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from fhir_fixtures.chart import Chart
@@ -26,6 +26,7 @@ RESPONSE_STATUS = {
     "cancelled": "stopped",
 }
 UNSCORED = "not scored"
+Add = Callable[[Chart, Any, Json], None]
 
 
 def add_measures(chart: Chart, story: Json) -> None:
@@ -173,7 +174,7 @@ def add_pregnancy(chart: Chart, status: str, about: Json) -> None:
     chart.add("Observation", "pregnancy", content | {"valueCodeableConcept": value})
 
 
-SPECIAL = {
+SPECIAL: dict[str, Add] = {
     "promis-29": add_t_scores,
     "promis-29-answers": add_answers,
     "blood-pressure": add_blood_pressure,
@@ -221,7 +222,7 @@ def add_satisfaction(chart: Chart, satisfied: bool, about: Json) -> None:
     add_response(chart, "satisfaction", form["questionnaire"], about, items)
 
 
-FORMS = {
+FORMS: dict[str, Add] = {
     "limited-in": add_functional_status,
     "safety-screen": add_safety_screen,
     "satisfied": add_satisfaction,

@@ -57,8 +57,7 @@ def add_coverage(chart: Chart, product: str, number: int, ended: str | None) -> 
         "class": [{"type": plan, "value": product, "name": row["name"]}],
         "order": number,
     }
-    name = chart.add("Coverage", f"coverage-{number}", content)
-    return name
+    return chart.add("Coverage", f"coverage-{number}", content)
 
 
 def coverage_type(row: Json) -> Json:

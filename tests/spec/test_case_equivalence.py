@@ -1,15 +1,14 @@
 """The cases in our own form build the same records and requests as the files they came from."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
 
 from fhir_fixtures.stories import build, read_story
+from tests.shared import SHARED, needs_shared
 
 CASES = Path(__file__).parent / "cases"
-SHARED = Path(os.environ.get("MASSAGE_CDS_SHARED", Path(__file__).resolve().parents[3] / "shared"))
 ORIGINALS = sorted((SHARED / "cases").glob("*-*.json"))
 
 # Words for people: labels, names and file titles carry no fact.
@@ -63,7 +62,7 @@ def pair(request):
     return original, build(request.param.stem, story), story
 
 
-@pytest.mark.skipif(not ORIGINALS, reason="the original cases are not here (MASSAGE_CDS_SHARED)")
+@needs_shared
 class TestEquivalence:
     def test_record(self, pair):
         original, built, _ = pair
@@ -88,7 +87,7 @@ class TestEquivalence:
         assert story["policy"] == original["policy"]
 
 
-@pytest.mark.skipif(not ORIGINALS, reason="the original cases are not here (MASSAGE_CDS_SHARED)")
+@needs_shared
 def test_no_case_is_left_out():
     ours = {path.stem for path in CASES.glob("*.yaml")}
     assert {path.stem.lower() for path in ORIGINALS} <= ours

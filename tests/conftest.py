@@ -1,0 +1,72 @@
+"""What tests share: the service and a FHIR server on loopback, and the rule against skips."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from cds_service.app import create_app
+from cds_service.settings import load_settings
+from fhir_fixtures.stories import build, read_story
+from tests.live import FhirServer, Service, serve
+from tests.shared import SHARED, VARIABLE
+
+NO_SKIP = "MASSAGE_CDS_NO_SKIP"
+CASES = Path(__file__).parent / "spec" / "cases"
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", f"shared: reads the folder that {VARIABLE} names")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out, and count, what compares with material that this machine does not have."""
+    left_out = [] if SHARED.is_dir() else [i for i in items if i.get_closest_marker("shared")]
+    if left_out:
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
+
+
+def pytest_terminal_summary(terminalreporter):
+    if not SHARED.is_dir():
+        why = f"{VARIABLE} names no folder: tests that compare with it were left out"
+        terminalreporter.write_line(why)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Where everything a test needs is installed, a skip is a test that did not run."""
+    report = yield
+    if os.environ.get(NO_SKIP) == "1" and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped although {NO_SKIP}=1: {reason}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    """A module that skips itself while it is collected falls under the same rule."""
+    report = yield
+    if os.environ.get(NO_SKIP) == "1" and report.skipped:
+        report.outcome = "failed"
+        report.longrepr = f"{collector.nodeid} was skipped although {NO_SKIP}=1"
+    return report
+
+
+@pytest.fixture(scope="session")
+def fhir_server():
+    """A FHIR server with every case on a loopback port, one for each test process."""
+    paths = sorted(CASES.glob("*.yaml"))
+    server = FhirServer([build(path.stem, read_story(path)).record for path in paths])
+    with serve(server.app) as url:
+        server.url = f"{url}/fhir"
+        yield server
+
+
+@pytest.fixture(scope="session")
+def service():
+    """The real service on a loopback port, open to loopback FHIR servers."""
+    app = create_app(load_settings({}), open_access=True, demo=False)
+    with serve(app) as url:
+        yield Service(url)
