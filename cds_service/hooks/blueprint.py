@@ -1,0 +1,72 @@
+"""CDS Hooks over HTTP: discovery and the services."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from flask import Blueprint, Response, current_app, g, request
+
+from cds_service.hooks.errors import HookError
+from cds_service.hooks.request import parse_request
+from cds_service.hooks.response import finish
+from cds_service.hooks.service import Registry, discovery
+
+MEDIA_TYPES = ("application/json", "application/fhir+json")
+
+
+def blueprint(
+    registry: Registry, *, max_body: int, hook_version: str = "1.0", name: str = "hooks"
+) -> Blueprint:
+    """Return the routes of one base URL.
+
+    `max_body` bytes are the most that a call may send. `name` tells several blueprints of one app
+    apart. Under Flask's `testing` an answer that breaks the specification raises.
+    """
+    routes = Blueprint(name, __name__)
+    listed = discovery(registry, hook_version)
+
+    @routes.get("/cds-services")
+    def services() -> Response:
+        return _json(listed)
+
+    @routes.post("/cds-services/<service_id>")
+    def call(service_id: str) -> Response:
+        service = registry.find(service_id)
+        hook_request = parse_request(_body(max_body), service.hook)
+        g.hook_instance = hook_request.hook_instance
+        answer = service.handler(hook_request)
+        strict = current_app.testing
+        return _json(finish(answer, hook_request.hook_instance, strict=strict))
+
+    return routes
+
+
+def _json(value: Any) -> Response:
+    return Response(orjson.dumps(value), content_type="application/json")
+
+
+def _body(limit: int) -> bytes:
+    _check_headers()
+    if (request.content_length or 0) > limit:
+        raise _too_long(limit)
+    # Flask cuts a chunked body at its limit in silence; one byte beyond ours shows that it was cut.
+    request.max_content_length = limit + 1
+    body = request.get_data(cache=False)
+    if len(body) > limit:
+        raise _too_long(limit)
+    return body
+
+
+def _too_long(limit: int) -> HookError:
+    words = f"The body is longer than {limit} bytes: send less in prefetch; we query the rest."
+    return HookError(413, "too-long", words)
+
+
+def _check_headers() -> None:
+    charset = request.mimetype_params.get("charset", "utf-8").lower()
+    if request.mimetype not in MEDIA_TYPES or charset not in ("utf-8", "utf8", "us-ascii"):
+        words = "Send the body as application/json in UTF-8 and say so in Content-Type."
+        raise HookError(415, "not-supported", words, headers={"Accept": ", ".join(MEDIA_TYPES)})
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise HookError(415, "not-supported", "Send the body without Content-Encoding.")

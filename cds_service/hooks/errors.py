@@ -1,0 +1,99 @@
+"""Refusals: one OperationOutcome shape for every answer that is not a 200."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from flask import Flask, Response, g
+from werkzeug.exceptions import HTTPException
+
+log = logging.getLogger(__name__)
+
+ISSUE_CODES = {
+    400: "structure",
+    401: "login",
+    403: "forbidden",
+    404: "not-found",
+    405: "not-supported",
+    406: "not-supported",
+    412: "processing",
+    413: "too-long",
+    415: "not-supported",
+    422: "invalid",
+    429: "throttled",
+    503: "transient",
+    504: "timeout",
+}
+
+
+@dataclass(eq=False)
+class HookError(Exception):
+    """A call that is refused.
+
+    `status` is the HTTP status, `code` an issue type of FHIR, `diagnostics` says what is wrong,
+    where, and what to send instead (never a clinical value), `expression` the place in the request
+    ("context.patientId"), `headers` what the status demands beside the body.
+    """
+
+    status: int
+    code: str
+    diagnostics: str
+    expression: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.diagnostics}"
+
+
+def operation_outcome(code: str, diagnostics: str, expression: str | None = None) -> dict[str, Any]:
+    """Return an OperationOutcome with one error."""
+    issue: dict[str, Any] = {"severity": "error", "code": code, "diagnostics": diagnostics}
+    if expression:
+        issue["expression"] = [expression]
+    return {"resourceType": "OperationOutcome", "issue": [issue]}
+
+
+def outcome_response(error: HookError) -> Response:
+    """Return the HTTP answer for a refusal."""
+    outcome = operation_outcome(error.code, error.diagnostics, error.expression)
+    answer = Response(orjson.dumps(outcome), error.status, content_type="application/fhir+json")
+    answer.headers.update(error.headers)
+    return answer
+
+
+def install(app: Flask) -> None:
+    """Make every error of the app an OperationOutcome, also those Flask raises itself."""
+    app.register_error_handler(HookError, outcome_response)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _failure)
+
+
+def _http_error(error: HTTPException) -> Response | HTTPException:
+    status = error.code or 500
+    if error.response is not None or status < 400:
+        return error
+    code = ISSUE_CODES.get(status, "processing")
+    headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
+    diagnostics = error.description or f"HTTP status {status}."
+    return outcome_response(HookError(status, code, diagnostics, headers=headers))
+
+
+def _failure(error: Exception) -> Response:
+    call = g.get("hook_instance", "-")
+    log.error("call %s failed: %s", call, _where(error))
+    words = f"The service failed while it answered; its log names call {call}."
+    return outcome_response(HookError(500, "exception", words))
+
+
+def _where(error: BaseException) -> str:
+    """Name the exception and its frames; its message may hold clinical values and stays out."""
+    frames = traceback.extract_tb(error.__traceback__)
+    places = "; ".join(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames)
+    cause = error.__cause__ or error.__context__
+    chain = f" <- {_where(cause)}" if cause else ""
+    return f"{type(error).__name__} at {places or 'no frame'}{chain}"
