@@ -125,7 +125,7 @@ class FhirClient:
         return not climbs and (path.rstrip("/") == root or path.startswith(root + "/"))
 
     def _url(self, form: str) -> str:
-        return urljoin(self.base.rstrip("/") + "/", form)
+        return _joined(self.base.rstrip("/") + "/", form)
 
     def _page(self, url: str) -> tuple[Page | None, str | None]:
         try:
@@ -151,7 +151,7 @@ class FhirClient:
             with self._answer(url) as answer:
                 if answer.status_code not in _REDIRECTS:
                     return self._checked(answer)
-                url = urljoin(url, answer.headers.get("Location", ""))
+                url = _joined(url, answer.headers.get("Location", ""))
         raise FetchError("not-allowed")
 
     def _checked(self, answer: requests.Response) -> bytes:
@@ -212,6 +212,13 @@ def _answer_to(url: str, value: Any) -> Page | None:
     if "?" in url and resource_type not in ("Bundle", "OperationOutcome"):
         return None
     return page_of(value)
+
+
+def _joined(base: str, link: str) -> str:
+    try:
+        return urljoin(base, link)
+    except ValueError:
+        return link
 
 
 def _origin(url: SplitResult) -> tuple[str, str | None, int | None]:
