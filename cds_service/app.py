@@ -1,0 +1,78 @@
+"""The application: puts the rooms together, nothing else."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from datetime import date, datetime
+from pathlib import Path
+
+from flask import Flask, Response
+
+import fhir_fixtures
+from cds_service.hooks import cors, errors
+from cds_service.hooks.blueprint import blueprint
+from cds_service.hooks.servers import is_loopback, no_server
+from cds_service.hooks.service import Registry
+from cds_service.settings import Settings
+
+LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
+
+
+def create_app(settings: Settings, *, open_access: bool, demo: bool) -> Flask:
+    """Return the WSGI application.
+
+    `open_access` and `demo` need no token, may read loopback FHIR servers and are reached from this
+    machine alone; `demo` adds the page and the sandbox FHIR server. Without both no FHIR server may
+    be read: what prefetch lacks is a hole.
+    """
+    app = Flask("cds_service", static_folder=None)
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    local = open_access or demo
+    if local:
+        # A page elsewhere that points its own name at 127.0.0.1 must not reach an open service.
+        app.config["TRUSTED_HOSTS"] = LOOPBACK_HOSTS
+    errors.install(app)
+    cors.install(app, allowed_origin(settings, demo=demo))
+    _add_hooks(app, settings, is_loopback if local else no_server)
+    _add_health(app)
+    if demo:
+        _add_demo(app)
+    return app
+
+
+def allowed_origin(settings: Settings, *, demo: bool) -> Callable[[str], bool]:
+    """Return which web pages may read answers: the settings' own, in the demo local ones too."""
+    listed = frozenset(settings.cors_origins)
+    return lambda origin: origin.lower() in listed or (demo and is_loopback(origin))
+
+
+def today_at(settings: Settings) -> Callable[[], date]:
+    """Return the clock of the site."""
+    return lambda: datetime.now(settings.timezone).date()
+
+
+def _add_hooks(app: Flask, settings: Settings, allowed_server: Callable[[str], bool]) -> None:
+    services = importlib.import_module("cds_service.services")
+    registry = Registry(
+        services.build_services(settings, today_at(settings), allowed_server=allowed_server)
+    )
+    app.register_blueprint(
+        blueprint(registry, max_body=settings.max_body, hook_version=settings.hook_version)
+    )
+
+
+def _add_demo(app: Flask) -> None:
+    # Imported here so that a production server never loads the demo.
+    from cds_service.sandbox import SandboxStore, sandbox_blueprint  # noqa: PLC0415
+    from cds_service.web import web_blueprint  # noqa: PLC0415
+
+    store = SandboxStore.from_folder(Path(fhir_fixtures.__file__).parent)
+    app.register_blueprint(sandbox_blueprint(store))
+    app.register_blueprint(web_blueprint(store))
+
+
+def _add_health(app: Flask) -> None:
+    """Liveness, and readiness: services are built before the app exists, so both just answer."""
+    for path in ("/livez", "/readyz"):
+        app.add_url_rule(path, path, lambda: Response("ok\n", content_type="text/plain"))

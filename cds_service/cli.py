@@ -1,0 +1,128 @@
+"""The command massage-cds.
+
+Exit codes: 0 good, 1 the input is bad or a check failed, 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from cds_service import server
+from cds_service.evaluation import Evaluation
+from cds_service.hooks.errors import HookError
+from cds_service.hooks.request import HookRequest, parse_json, parse_request
+from cds_service.hooks.servers import is_loopback_host
+from cds_service.policies.source import PolicyError
+from cds_service.reasoning import outline
+from cds_service.settings import SettingsError
+
+DEMO_HOST = "127.0.0.1"
+PORT = click.IntRange(1, 65535)
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+NO_CLIENTS = (
+    "no client is registered, so every call would be refused: start with --open, which needs no "
+    "token and is reached from this machine alone"
+)
+
+
+def told(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn what the user can mend into one line and exit code 1."""
+
+    @wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except (SettingsError, PolicyError, server.AddressError) as error:
+            raise click.ClickException(str(error)) from None
+
+    return run
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="massage-cds")
+def main() -> None:
+    """Decision support for massage-therapy orders over CDS Hooks."""
+
+
+@main.command()
+@click.option("--port", type=PORT, default=8080, envvar="PORT", show_default=True, show_envvar=True)
+@told
+def demo(port: int) -> None:
+    """Start page, services and sandbox FHIR server on this machine, open to it alone."""
+    os.environ[server.PUBLIC_URL] = url = server.base_url(DEMO_HOST, port)
+    server.check_address(DEMO_HOST, port)
+    click.echo(f"massage-cds demo: {url}/  (services {url}/cds-services, FHIR {url}/fhir)")
+    server.run("demo_app", DEMO_HOST, port)
+
+
+@main.command()
+@click.option("--host", default=DEMO_HOST, show_default=True, help="Address to listen on.")
+@click.option("--port", type=PORT, default=8080, envvar="PORT", show_default=True, show_envvar=True)
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True)
+@click.option(
+    "--open",
+    "open_access",
+    is_flag=True,
+    help="Need no token and read FHIR servers on this machine; listens on loopback alone.",
+)
+@told
+def serve(host: str, port: int, workers: int, open_access: bool) -> None:
+    """Start the services for production, without page and sandbox."""
+    if not open_access:
+        raise click.ClickException(NO_CLIENTS)
+    if not is_loopback_host(host):
+        words = f"--open serves this machine alone and {host} is reached from others: "
+        raise click.UsageError(words + f"leave --host out or write {DEMO_HOST}")
+    server.check_address(host, port)
+    click.echo(f"massage-cds: {server.base_url(host, port)}/cds-services, open to this machine")
+    server.run("open_app", host, port, workers=workers)
+
+
+@main.command()
+@click.argument("request", type=FILE)
+@click.option("--record", type=FILE, help="Bundle with the patient's record, in place of a server.")
+@click.option("--json", "as_json", is_flag=True, help="Print the evaluations as JSON.")
+@told
+def explain(request: Path, record: Path | None, as_json: bool) -> None:
+    """Show the whole reasoning about one hook request in the file REQUEST."""
+    found = _explained(_hook_request(request), _bundle(record) if record else None)
+    click.echo(_as_json(found) if as_json else outline(found) or "No order is in scope.")
+
+
+def _explained(request: HookRequest, record: dict[str, Any] | None) -> list[Evaluation]:
+    services = importlib.import_module("cds_service.services")
+    evaluations: list[Evaluation] = services.explain(request, record)
+    return evaluations
+
+
+def _hook_request(path: Path) -> HookRequest:
+    try:
+        return parse_request(path.read_bytes())
+    except HookError as error:
+        place = f" at {error.expression}" if error.expression else ""
+        raise click.ClickException(f"{path}{place}: {error.diagnostics}") from None
+
+
+def _bundle(path: Path) -> dict[str, Any]:
+    try:
+        bundle = parse_json(path.read_bytes())
+    except HookError as error:
+        raise click.ClickException(f"{path}: {error.diagnostics}") from None
+    if bundle.get("resourceType") != "Bundle":
+        words = "resourceType is not Bundle: write the patient's resources into one Bundle."
+        raise click.ClickException(f"{path}: {words}")
+    return bundle
+
+
+def _as_json(evaluations: list[Evaluation]) -> str:
+    shown = [evaluation.as_json() for evaluation in evaluations]
+    return orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode()

@@ -1,0 +1,81 @@
+"""Runs the application in granian: one supervisor, worker processes, a thread for each call."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from flask import Flask
+from granian import Granian
+from granian.constants import Interfaces
+from granian.log import LogLevels
+
+from cds_service.app import create_app
+from cds_service.settings import PREFIX, load_settings
+
+STOP_SECONDS = 3
+PUBLIC_URL = f"{PREFIX}PUBLIC_URL"
+
+
+class AddressError(OSError):
+    """An address that cannot be listened on: one line that says why and what to do."""
+
+
+def demo_app() -> Flask:
+    """Return the demo's application; each worker process makes its own."""
+    return create_app(load_settings(), open_access=True, demo=True)
+
+
+def open_app() -> Flask:
+    """Return the application of `serve --open`."""
+    return create_app(load_settings(), open_access=True, demo=False)
+
+
+FACTORIES = {"demo_app": demo_app, "open_app": open_app}
+
+
+def check_address(host: str, port: int) -> None:
+    """Raise AddressError unless the address is free.
+
+    granian itself shares a port with another process in silence (SO_REUSEPORT), so that a second
+    server would get some of the first one's calls.
+    """
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        words = f"cannot listen on {host}:{port} ({error.strerror}): choose another with --port"
+        raise AddressError(words) from None
+
+
+def run(factory: str, host: str, port: int, *, workers: int = 1) -> None:
+    """Serve a factory of this module until SIGTERM or ctrl-C, then stop within 3 seconds.
+
+    Raises AddressError when the address is taken, SettingsError for a bad setting: both before any
+    worker starts.
+    """
+    threads = load_settings().threads
+    check_address(host, port)
+    os.environ.setdefault(PUBLIC_URL, base_url(host, port))
+    # Built here once so that what cannot start fails in one place, not in every worker.
+    FACTORIES[factory]()
+    server = Granian(
+        f"{__name__}:{factory}",
+        address=host,
+        port=port,
+        interface=Interfaces.WSGI,
+        workers=workers,
+        blocking_threads=threads,
+        factory=True,
+        websockets=False,
+        workers_kill_timeout=STOP_SECONDS,
+        log_level=LogLevels.error,
+    )
+    server.serve()
+
+
+def base_url(host: str, port: int) -> str:
+    """Return the URL under which a local address is reached."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
