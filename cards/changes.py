@@ -1,0 +1,125 @@
+"""Changes to an order as received: everything that was received is echoed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+from cards.request import listed, member
+from cards.words import WORDS
+from cds_service.record.model import Resource
+
+# A second order is a new resource: it starts without the first one's identity, and its period is
+# not the first one's.
+_IDENTITY = ("id", "meta", "identifier", "requisition", "text", "implicitRules")
+
+
+@dataclass(frozen=True)
+class Change:
+    """An order before and after; `rest` is what was taken off, `fact` what was added, in words."""
+
+    before: Resource
+    after: Resource
+    rest: int = 0
+    fact: str = ""
+
+
+def visits(order: Resource, value: int | None, **_: Any) -> Change | None:
+    """Bring the ordered visits down to `value`, wherever the order states them."""
+    after = deepcopy(order)
+    repeat = member(after, "occurrenceTiming", "repeat")
+    if value and isinstance(repeat, dict) and _above(repeat.get("count"), value):
+        rest = repeat["count"] - value
+        repeat["count"] = value
+        repeat.pop("countMax", None)
+        return Change(order, after, rest)
+    return _quantity(order, after, value) if _counts_visits(order) else None
+
+
+def units(order: Resource, value: int | None, **_: Any) -> Change | None:
+    """Bring the units a visit down to `value`."""
+    return None if _counts_visits(order) else _quantity(order, deepcopy(order), value)
+
+
+def frequency(order: Resource, settings: Mapping[str, Any] | None, **_: Any) -> Change | None:
+    """Set frequency and period of the order's timing."""
+    after = deepcopy(order)
+    repeat = member(after, "occurrenceTiming", "repeat")
+    if not isinstance(repeat, dict) or not settings:
+        return None
+    for extra in ("frequencyMax", "periodMax"):
+        repeat.pop(extra, None)
+    repeat.update(settings)
+    return None if after == order else Change(order, after)
+
+
+def reason(order: Resource, conditions: Sequence[Resource], **_: Any) -> Change | None:
+    """Add the one fitting diagnosis of the record as the reason."""
+    if len(conditions) != 1 or not conditions[0].get("id"):
+        return None
+    reference = f"Condition/{conditions[0]['id']}"
+    named = listed(order.get("reasonReference"))
+    if any(member(item, "reference") == reference for item in named):
+        return None
+    after = deepcopy(order) | {"reasonReference": [*named, {"reference": reference}]}
+    if "reasonCode" not in order and conditions[0].get("code"):
+        after["reasonCode"] = [deepcopy(conditions[0]["code"])]
+    return Change(order, after, fact=_words(conditions[0].get("code")) or reference)
+
+
+def site(order: Resource, conditions: Sequence[Resource], **_: Any) -> Change | None:
+    """Add the body site of the one fitting diagnosis."""
+    if len(conditions) != 1 or order.get("bodySite"):
+        return None
+    sites = listed(conditions[0].get("bodySite"))
+    words = ", ".join(filter(None, map(_words, sites)))
+    after = deepcopy(order) | {"bodySite": deepcopy(sites)}
+    return Change(order, after, fact=words) if words else None
+
+
+CHANGES: Mapping[str, Callable[..., Change | None]] = {
+    "visits": visits,
+    "units": units,
+    "frequency": frequency,
+    "reason": reason,
+    "site": site,
+}
+
+
+def remainder_of(change: Change) -> Resource:
+    """Return a new draft order for the visits that were taken off."""
+    rest = {key: item for key, item in deepcopy(change.before).items() if key not in _IDENTITY}
+    rest["status"] = "draft"
+    repeat = member(rest, "occurrenceTiming", "repeat")
+    if isinstance(repeat, dict) and "count" in repeat:
+        repeat["count"] = change.rest
+        for bound in ("countMax", "boundsPeriod", "boundsRange", "boundsDuration"):
+            repeat.pop(bound, None)
+    else:
+        rest["quantityQuantity"]["value"] = change.rest
+    return rest
+
+
+def _quantity(order: Resource, after: Resource, value: int | None) -> Change | None:
+    stated = member(after, "quantityQuantity", "value")
+    if not value or not _above(stated, value):
+        return None
+    after["quantityQuantity"]["value"] = value
+    return Change(order, after, int(stated - value))
+
+
+def _counts_visits(order: Resource) -> bool:
+    quantity = order.get("quantityQuantity")
+    units = {str(member(quantity, name)).lower() for name in ("unit", "code")}
+    return not units.isdisjoint(WORDS["visit-units"])
+
+
+def _above(stated: Any, value: int) -> bool:
+    return isinstance(stated, int | float) and not isinstance(stated, bool) and stated > value
+
+
+def _words(concept: Any) -> str:
+    shown = [member(coding, "display") for coding in listed(member(concept, "coding"))]
+    return next((str(word) for word in [member(concept, "text"), *shown] if word), "")
