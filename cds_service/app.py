@@ -7,16 +7,15 @@ from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 
 import fhir_fixtures
 from cds_service.hooks import cors, errors
 from cds_service.hooks.blueprint import blueprint
+from cds_service.hooks.errors import HookError
 from cds_service.hooks.servers import is_loopback, no_server
 from cds_service.hooks.service import Registry
 from cds_service.settings import Settings
-
-LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
 
 
 def create_app(settings: Settings, *, open_access: bool, demo: bool) -> Flask:
@@ -30,8 +29,7 @@ def create_app(settings: Settings, *, open_access: bool, demo: bool) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     local = open_access or demo
     if local:
-        # A page elsewhere that points its own name at 127.0.0.1 must not reach an open service.
-        app.config["TRUSTED_HOSTS"] = LOOPBACK_HOSTS
+        app.before_request(_refuse_other_names)
     errors.install(app)
     cors.install(app, allowed_origin(settings, demo=demo))
     _add_hooks(app, settings, is_loopback if local else no_server)
@@ -70,6 +68,16 @@ def _add_demo(app: Flask) -> None:
     store = SandboxStore.from_folder(Path(fhir_fixtures.__file__).parent)
     app.register_blueprint(sandbox_blueprint(store))
     app.register_blueprint(web_blueprint(store))
+
+
+def _refuse_other_names() -> None:
+    """A web page elsewhere may point its own name at 127.0.0.1: it must not reach an open service.
+
+    Flask's TRUSTED_HOSTS would do, if it knew IPv6 addresses.
+    """
+    if not is_loopback(f"http://{request.host}/"):
+        words = "This service is open to its own machine alone: call it as 127.0.0.1 or localhost."
+        raise HookError(403, "forbidden", words)
 
 
 def _add_health(app: Flask) -> None:

@@ -1,0 +1,135 @@
+import json
+import socket
+import sys
+from contextlib import closing
+from datetime import date
+from types import SimpleNamespace
+
+import orjson
+import pytest
+from click.testing import CliRunner
+
+from cds_service.cli import main
+from cds_service.evaluation import Evaluation
+from tests.hook_calls import REQUEST, changed
+
+EVALUATION = Evaluation(
+    ("ServiceRequest/sr-1",), date(2026, 3, 16), "Coverage/c", None, "conditional"
+)
+
+
+def run(*arguments, **environ):
+    return CliRunner().invoke(main, list(map(str, arguments)), env=environ)
+
+
+@pytest.fixture
+def explained(monkeypatch):
+    calls = []
+
+    def explain(request, record):
+        calls.append((request, record))
+        return [EVALUATION]
+
+    monkeypatch.setitem(sys.modules, "cds_service.services", SimpleNamespace(explain=explain))
+    return calls
+
+
+def written(tmp_path, name, value):
+    path = tmp_path / name
+    path.write_bytes(value if isinstance(value, bytes) else orjson.dumps(value))
+    return path
+
+
+@pytest.mark.parametrize("command", [[], ["demo"], ["serve"], ["explain"]])
+def test_every_command_helps(command):
+    result = run(*command, "--help")
+    assert result.exit_code == 0
+    assert "Usage:" in result.output
+
+
+def test_an_unknown_command_is_wrong_usage():
+    assert run("dance").exit_code == 2
+    assert run("serve", "--port", "many").exit_code == 2
+
+
+def test_serve_needs_clients_or_open():
+    result = run("serve")
+    assert result.exit_code == 1
+    assert "--open" in result.output
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "ehr.example.org"])
+def test_open_refuses_to_be_reached_from_others(host):
+    result = run("serve", "--open", "--host", host)
+    assert result.exit_code == 2
+    assert host in result.output
+    assert "127.0.0.1" in result.output
+
+
+@pytest.mark.parametrize("command", [["demo"], ["serve", "--open"]])
+def test_a_port_in_use_is_told_in_one_line(command):
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        result = run(*command, PORT=str(port))
+    assert result.exit_code == 1
+    assert result.output.count("\n") == 1
+    assert f"127.0.0.1:{port}" in result.output
+    assert "--port" in result.output
+
+
+def test_a_bad_setting_is_told_in_one_line():
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    result = run("serve", "--open", "--port", port, MASSAGE_CDS_DEADLINE="soon")
+    assert result.exit_code == 1
+    assert "MASSAGE_CDS_DEADLINE" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_explain_tells_people(explained, tmp_path):
+    result = run("explain", written(tmp_path, "request.json", REQUEST))
+    assert result.exit_code == 0
+    assert "Determination: conditional" in result.output
+    ((request, record),) = explained
+    assert request.patient_id == "p1"
+    assert record is None
+
+
+def test_explain_gives_json_and_takes_a_record(explained, tmp_path):
+    record = written(tmp_path, "record.json", {"resourceType": "Bundle", "entry": []})
+    request = written(tmp_path, "request.json", REQUEST)
+    result = run("explain", request, "--record", record, "--json")
+    assert json.loads(result.output) == [EVALUATION.as_json()]
+    assert explained[0][1] == {"resourceType": "Bundle", "entry": []}
+
+
+@pytest.mark.parametrize(
+    ("request_body", "words"),
+    [
+        (b"{", "not JSON"),
+        (changed("context.patientId"), "context.patientId"),
+        (changed("context.draftOrders.entry", [7]), "entry[0]"),
+    ],
+)
+def test_explain_names_file_place_and_remedy(explained, tmp_path, request_body, words):
+    path = written(tmp_path, "request.json", request_body)
+    result = run("explain", path)
+    assert result.exit_code == 1
+    assert words in result.output
+    assert str(path) in result.output
+    assert result.output.count("\n") == 1
+
+
+@pytest.mark.parametrize("record", [b"[]", {"resourceType": "Patient"}])
+def test_explain_refuses_a_record_that_is_no_bundle(explained, tmp_path, record):
+    path = written(tmp_path, "record.json", record)
+    result = run("explain", written(tmp_path, "request.json", REQUEST), "--record", path)
+    assert result.exit_code == 1
+    assert str(path) in result.output
+
+
+def test_explain_without_its_file_is_wrong_usage(tmp_path):
+    assert run("explain", tmp_path / "nowhere.json").exit_code == 2
