@@ -103,8 +103,8 @@ def clinician(prefix: str, kind: str, row: Json) -> Json:
 
 def condition_slug(written: str | int) -> str:
     """Return the part of an id that a diagnosis code gives."""
-    code, label = split_code(written)
-    return "condition-" + (code or label).lower().replace(".", "-").replace(" ", "-")
+    code, _ = split_code(written)
+    return "condition-" + (code.lower().replace(".", "-") if code else "in-words")
 
 
 def sites(words: str | None) -> list[Json]:

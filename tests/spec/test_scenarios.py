@@ -1,0 +1,23 @@
+"""Every scenario of the demo comes out as its story says."""
+
+import pytest
+
+from fhir_fixtures.generate import scenarios
+from tests.live import FhirServer, serve
+from tests.spec.judge import differences
+
+SCENARIOS = {built.name: (story, built) for story, built in scenarios()}
+
+
+@pytest.fixture(scope="module")
+def demo_records():
+    server = FhirServer([built.record for _, built in SCENARIOS.values()])
+    with serve(server.app) as url:
+        yield f"{url}/fhir"
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_scenario(name, service, demo_records):
+    story, built = SCENARIOS[name]
+    evaluations = service.evaluations(built.request | {"fhirServer": demo_records})
+    assert differences(story["expect"], story["policy"], evaluations) == []

@@ -1,0 +1,195 @@
+"""The stories, what the builder makes of them, and the files that the demo ships."""
+
+import json
+from datetime import date
+
+import pytest
+from fhir.resources.R4B import get_fhir_model_class
+
+from fhir_fixtures import generate
+from fhir_fixtures.fhir import HERE
+from fhir_fixtures.people import birth_date
+from fhir_fixtures.stories import StoryError, build, read_story
+
+SCENARIOS = {built.name: (story, built) for story, built in generate.scenarios()}
+
+
+def story(**changes):
+    minimal = {"title": "t", "patient": {"age": 40, "sex": "female"}, "orders": [{"code": 97124}]}
+    return minimal | changes
+
+
+def resources(built, kind):
+    held = [entry["resource"] for entry in built.record["entry"]]
+    return [resource for resource in held if resource["resourceType"] == kind]
+
+
+def drafts(built):
+    return [e["resource"] for e in built.request["context"]["draftOrders"]["entry"]]
+
+
+class TestShippedFiles:
+    def test_are_what_the_stories_make(self):
+        stale = [
+            name
+            for name, content in generate.files().items()
+            if not (HERE / name).is_file()
+            or (HERE / name).read_text(encoding="utf-8") != generate.text(content)
+        ]
+        assert not stale, f"run `make fixtures`: {stale}"
+
+    def test_nothing_else_is_shipped(self):
+        held = {
+            f"{part}/{path.name}"
+            for part in ("patients", "requests")
+            for path in (HERE / part).iterdir()
+        }
+        assert held == generate.files().keys() - {generate.INDEX}
+
+    def test_index_names_every_patient_once(self):
+        index = json.loads((HERE / generate.INDEX).read_text(encoding="utf-8"))["patients"]
+        assert [entry["id"] for entry in index] == sorted(SCENARIOS)
+        assert len({entry["name"] for entry in index}) == len(index)
+
+    def test_every_outcome_is_shown_for_both_payers(self):
+        shown = {(s["policy"], s["expect"]["determination"]) for s, _ in SCENARIOS.values()}
+        for policy in ("cca-mng-084", "kpwa-massage"):
+            for outcome in ("covered", "conditional", "not-covered"):
+                assert (policy, outcome) in shown
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_every_resource_is_valid_r4(name):
+    _, built = SCENARIOS[name]
+    for resource in [*(e["resource"] for e in built.record["entry"]), *drafts(built)]:
+        get_fhir_model_class(resource["resourceType"]).model_validate(resource)
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_every_reference_resolves(name):
+    _, built = SCENARIOS[name]
+    held = [e["resource"] for e in built.record["entry"]]
+    known = {f"{r['resourceType']}/{r['id']}" for r in held}
+    assert set(references([*held, *drafts(built)])) <= known
+    assert len(known) == len(held)
+
+
+def references(value):
+    if isinstance(value, list):
+        for item in value:
+            yield from references(item)
+    elif isinstance(value, dict):
+        if isinstance(value.get("reference"), str):
+            yield value["reference"]
+        for item in value.values():
+            yield from references(item)
+
+
+class TestBuilder:
+    def test_days_count_from_the_order(self):
+        built = build("x", story(conditions=[{"code": "M54.2 Neck pain", "since": -16}]))
+        moved = build("x", story(conditions=[{"code": "M54.2", "since": -16}]), date(2030, 1, 1))
+        assert resources(built, "Condition")[0]["onsetDateTime"] == "2026-02-28"
+        assert resources(moved, "Condition")[0]["onsetDateTime"] == "2029-12-16"
+        assert drafts(moved)[0]["authoredOn"] == "2030-01-01"
+
+    @pytest.mark.parametrize(
+        ("today", "birthday", "expected"),
+        [
+            (date(2026, 3, 16), None, "1985-09-16"),
+            (date(2026, 9, 30), None, "1986-03-28"),
+            (date(2026, 7, 1), None, "1986-01-01"),
+            (date(2026, 3, 16), "today", "1986-03-16"),
+        ],
+    )
+    def test_birth_date(self, today, birthday, expected):
+        assert birth_date(today, 40, birthday) == expected
+
+    def test_entered_in_error_has_no_clinical_status_and_no_reference(self):
+        wrong = {"code": "M54.2 Neck pain", "since": -1, "verification": "entered-in-error"}
+        order = {"code": 97124, "reason": "M54.2"}
+        built = build("x", story(conditions=[wrong], orders=[order]))
+        assert "clinicalStatus" not in resources(built, "Condition")[0]
+        assert "reasonReference" not in drafts(built)[0]
+        assert drafts(built)[0]["reasonCode"][0]["coding"][0]["code"] == "M54.2"
+
+    def test_score_and_form_are_one_measurement(self):
+        built = build("x", story(measures=[{"day": -1, "ndi": "38%", "status": "preliminary"}]))
+        (form,) = resources(built, "QuestionnaireResponse")
+        (score,) = resources(built, "Observation")
+        assert score["derivedFrom"] == [{"reference": f"QuestionnaireResponse/{form['id']}"}]
+        assert (score["status"], form["status"]) == ("preliminary", "in-progress")
+        assert score["valueQuantity"]["code"] == "%"
+
+    def test_unscored_form_has_no_score(self):
+        built = build("x", story(measures=[{"day": -1, "lefs": "not scored"}]))
+        (form,) = resources(built, "QuestionnaireResponse")
+        assert form["item"] == [{"linkId": "lefs-score"}]
+        assert not resources(built, "Observation")
+
+    def test_platelets_below_the_limit_are_marked_low(self):
+        built = build("x", story(measures=[{"day": -1, "platelets": 90}]))
+        (count,) = resources(built, "Observation")
+        assert count["interpretation"][0]["coding"][0]["code"] == "L"
+        assert count["referenceRange"][0]["low"]["value"] == 150
+
+    def test_screen_answers_no_unless_told(self):
+        forms = [{"day": 0, "safety-screen": {"EV-RF08": True, "EV-RF31": "unknown"}}]
+        (form,) = resources(build("x", story(forms=forms)), "QuestionnaireResponse")
+        given = {i["linkId"]: i["answer"][0]["valueCoding"]["code"] for i in form["item"]}
+        assert (given["EV-RF08"], given["EV-RF31"], given["EV-RF01"]) == ("yes", "unknown", "no")
+
+    def test_words_without_a_code_stay_words(self):
+        built = build("x", story(conditions=[{"code": "Bad knees"}]))
+        assert resources(built, "Condition")[0]["code"] == {"text": "Bad knees"}
+
+    def test_order_without_anything_stated(self):
+        (order,) = drafts(build("x", story(orders=[{"code": "massage, please"}])))
+        assert order["code"] == {"text": "massage, please"}
+        assert not order.keys() & {"occurrenceTiming", "quantityQuantity", "bodySite", "insurance"}
+
+    def test_allergy_program_and_procedure(self):
+        built = build(
+            "x",
+            story(
+                allergies=["Nut oil"],
+                programs=["HOPE"],
+                procedures=[{"code": "97161", "day": -9, "site": "left knee"}],
+            ),
+        )
+        assert resources(built, "Flag")[0]["code"]["coding"][0]["code"] == "HOPE"
+        assert resources(built, "AllergyIntolerance")[0]["code"] == {"text": "Nut oil"}
+        assert resources(built, "Procedure")[0]["bodySite"][0]["text"] == "left knee"
+        for resource in built.record["entry"]:
+            kind = resource["resource"]["resourceType"]
+            get_fhir_model_class(kind).model_validate(resource["resource"])
+
+
+class TestStoryErrors:
+    @pytest.mark.parametrize(
+        ("text", "problem"),
+        [
+            ("title: t\n", "bad.yaml: top: 'patient' is a required property"),
+            ("{title: t, patient: {age: 4, sex: male}, orders: [{kode: 1}]}", "orders/0"),
+            ("{title: t, patient: {age: 4, sex: m}, orders: [{}]}", "patient/sex"),
+        ],
+    )
+    def test_form(self, tmp_path, text, problem):
+        path = tmp_path / "bad.yaml"
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(StoryError, match=problem):
+            read_story(path)
+
+    @pytest.mark.parametrize(
+        ("change", "problem"),
+        [
+            ({"coverage": ["NOWHERE"]}, "x: codes.yaml: products has no 'NOWHERE'; it has CASC"),
+            ({"orders": [{"code": 97124, "site": "left ear"}]}, "sites has no region in 'left e"),
+            ({"measures": [{"day": 0, "weight": "heavy"}]}, "'heavy' is no amount"),
+            ({"forms": [{"day": 0, "limited-in": ["flying"]}]}, "flying"),
+            ({"documents": [{"day": 0, "type": "poem"}]}, "documents has no 'poem'"),
+        ],
+    )
+    def test_content(self, change, problem):
+        with pytest.raises(StoryError, match=problem):
+            build("x", story(**change))
