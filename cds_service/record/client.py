@@ -31,10 +31,11 @@ _CHUNK = 65536
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much one answer may cost: bytes of one body, pages of one search."""
+    """How much one call may cost: bytes of one body, pages of one search, references followed."""
 
     max_bytes: int = 16 * 1024 * 1024
     max_pages: int = 50
+    max_references: int = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ def fhir_session(connections: int = 32, verify: bool | str = True) -> requests.S
 
     `verify` is as in requests: True, or the path of a CA bundle.
     """
+    logging.getLogger("urllib3").setLevel(logging.WARNING)  # below, it logs URLs with patient ids
     session = requests.Session()
     session.trust_env = False
     session.verify = verify

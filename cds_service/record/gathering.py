@@ -80,6 +80,10 @@ class Gathering:
         """Name data that could not be read."""
         self._holes.setdefault(key, {})[hole] = None
 
+    def lacks(self, key: str) -> bool:
+        """Whether a hole is known in a key."""
+        return key in self._holes
+
     def forget_holes(self, key: str) -> None:
         """Take back the holes of a key that was read after all."""
         self._holes.pop(key, None)

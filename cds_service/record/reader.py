@@ -27,6 +27,7 @@ _ROUNDS = 3
 _GRACE = 0.05  # seconds kept back so that pages read before the deadline still arrive
 _LITERAL = re.compile(r"(?:https?://\S+/)?([A-Z][A-Za-z]+)/[A-Za-z0-9.\-_]{1,128}")
 _PERSONS = ("Patient", "RelatedPerson")
+_PROFESSIONALS = ("Practitioner", "PractitionerRole")
 _ORDER_FIELDS = ("requester", "performer", "insurance", "reasonReference")
 _CLINICAL_EXCEPT = ("patient", "coverage")
 _ASK_AGAIN = re.compile(r"not-allowed|http-4\d\d")
@@ -68,7 +69,8 @@ class RecordReader:
         earlier = record.gathering if record else None
         gathering = earlier if isinstance(earlier, Gathering) else Gathering(patient_id)
         client = self._client(fhir_server, token, deadline)
-        call = _Call(gathering, client, tuple(references), scope, refusal)
+        given = tuple(dict.fromkeys(references))
+        call = _Call(gathering, client, given, scope, refusal, self.limits.max_references)
         if gathering is not earlier:
             gathering.receive(supplies_of(prefetch))
         gathering.lend(drafts)
@@ -114,6 +116,7 @@ class _Call:
     references: Sequence[str]
     scope: str | None
     refusal: str
+    most_references: int
     needs: Sequence[str] = ()
 
     def jobs(self) -> list[_Job]:
@@ -155,13 +158,29 @@ class _Call:
 
     def _patient_reason(self, reason: str | None) -> str | None:
         if not self.gathering.has_patient():
-            return reason or "not-fhir"
+            return reason or (None if self.gathering.lacks("patient") else "not-fhir")
         self.gathering.forget_holes("patient")
         return None
 
     def _missing(self, awaited: set[str]) -> list[str]:
-        wanted = dict.fromkeys([*self.references, *self._payors(), *self._people_of_roles()])
-        return [ref for ref in wanted if self._wanted(ref, awaited)]
+        people = self._people()
+        names = [*self.references, *self._payors(), *people, *self._people_of_roles(people)]
+        wanted = [ref for ref in dict.fromkeys(names) if self._wanted(ref, awaited)]
+        for reference in wanted[self.most_references :]:
+            self.gathering.tried.add(relative(reference))
+            self._miss_reference(literal_type(reference) or "", "too-many-references")
+        return wanted[: self.most_references]
+
+    def _people(self) -> list[str]:
+        """Return who orders or treats: as the caller says, and in other orders that are active."""
+        others = [
+            reference
+            for order in self.gathering.of_type("ServiceRequest")
+            if order.get("status") == "active"
+            for reference in references_in(order.get("performer"))
+        ]
+        found = dict.fromkeys([*self.references, *others])
+        return [ref for ref in found if literal_type(ref) in _PROFESSIONALS]
 
     def _wanted(self, reference: str, awaited: set[str]) -> bool:
         resource_type = literal_type(reference)
@@ -177,8 +196,8 @@ class _Call:
                     if literal_type(reference) == "Organization":
                         yield reference
 
-    def _people_of_roles(self) -> Iterator[str]:
-        for reference in self.references:
+    def _people_of_roles(self, people: Iterable[str]) -> Iterator[str]:
+        for reference in people:
             role = self.gathering.find(reference)
             if role and role.get("resourceType") == "PractitionerRole" and not _says_role(role):
                 yield from references_in(role.get("practitioner"))
@@ -202,7 +221,7 @@ class _Call:
             self._miss_reference(resource_type, reading.reason or "not-fhir")
 
     def _new_practitioners(self) -> list[str]:
-        asked = {relative(ref) for ref in self.references if literal_type(ref) == "Practitioner"}
+        asked = {relative(ref) for ref in self._people() if literal_type(ref) == "Practitioner"}
         new = [name for name in sorted(asked) if f"roles of {name}" not in self.gathering.tried]
         self.gathering.tried.update(f"roles of {name}" for name in new)
         return new

@@ -1,0 +1,454 @@
+"""From prefetch and a server to a record: what is asked, what is not, and what is a hole."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from cds_service.record.client import Limits, fhir_session
+from cds_service.record.model import PatientRecord
+from cds_service.record.pool import FetchPool
+from cds_service.record.queries import always_needed
+from cds_service.record.reader import RecordReader, order_references, unobtainable
+from tests.http.fault_server import (
+    Answer,
+    FaultServer,
+    Handler,
+    bundle,
+    fails,
+    gives,
+    link,
+    serving,
+    slow,
+)
+
+PATIENT = {"resourceType": "Patient", "id": "p1"}
+PLAN = {"resourceType": "Organization", "id": "plan"}
+DOCTOR = {"resourceType": "Practitioner", "id": "doc"}
+COVERAGE = {
+    "resourceType": "Coverage",
+    "id": "cov",
+    "status": "active",
+    "beneficiary": {"reference": "Patient/p1"},
+    "payor": [{"reference": "Organization/plan"}],
+}
+ROLE = {
+    "resourceType": "PractitionerRole",
+    "id": "role",
+    "practitioner": {"reference": "Practitioner/doc"},
+    "code": [{"text": "therapist"}],
+}
+ORDER = {
+    "resourceType": "ServiceRequest",
+    "id": "sr",
+    "requester": {"reference": "Practitioner/doc"},
+    "performer": [{"reference": "PractitionerRole/role"}],
+    "insurance": [{"reference": "Coverage/cov"}],
+    "reasonReference": [{"reference": "#inside"}, {"display": "pain"}],
+}
+CLINICAL = sorted(always_needed() - {"patient", "coverage"})
+
+
+def mine(resource_type: str, resource_id: str, **rest: Any) -> dict[str, Any]:
+    subject = {"reference": "Patient/p1"}
+    return {"resourceType": resource_type, "id": resource_id, "subject": subject, **rest}
+
+
+def prefetch_of(**values: Any) -> dict[str, Any]:
+    whole = dict.fromkeys(always_needed()) | {"patient": PATIENT}
+    return whole | values
+
+
+@pytest.fixture(scope="module")
+def reader() -> Iterator[RecordReader]:
+    pool = FetchPool(workers=24, waiting=24)
+    yield RecordReader(pool, fhir_session(), Limits(max_pages=10))
+    pool.close()
+
+
+def read(reader: RecordReader, seconds: float = 3.0, **given: Any) -> PatientRecord:
+    given = {"patient_id": "p1", "needs": always_needed()} | given
+    return reader.read(deadline=time.monotonic() + seconds, **given)
+
+
+def reasons(record: PatientRecord, *keys: str) -> list[tuple[str, str]]:
+    return [(hole.query, hole.reason) for hole in record.holes_of(keys)]
+
+
+@pytest.fixture
+def chart() -> Iterator[FaultServer]:
+    answers: dict[str, Answer] = {
+        "Patient": gives(PATIENT),
+        "Coverage": gives(bundle(COVERAGE)),
+        "Condition": gives(bundle(mine("Condition", "c1"))),
+        "Organization": gives(PLAN),
+        "Practitioner": gives(DOCTOR),
+        "PractitionerRole/role": gives(ROLE),
+        "PractitionerRole": gives(bundle(ROLE)),
+    }
+    with serving(answers) as server:
+        yield server
+
+
+def test_everything_from_the_server(reader: RecordReader, chart: FaultServer):
+    record = read(reader, fhir_server=chart.base, token="t", references=order_references([ORDER]))
+    assert record.of_type("Patient") == [PATIENT]
+    assert record.resolve("Condition/c1")
+    assert record.resolve("Organization/plan") == PLAN
+    assert record.resolve("Practitioner/doc") == DOCTOR
+    assert record.resolve("PractitionerRole/role") == ROLE
+    assert record.holes == {}
+    assert unobtainable(record) == []
+    assert set(chart.tokens) == {"Bearer t"}
+    assert len(chart.asked) == len(set(chart.asked))
+
+
+def test_nothing_that_prefetch_holds_is_asked_again(reader: RecordReader, chart: FaultServer):
+    sent = prefetch_of(coverage=bundle(COVERAGE))
+    record = read(
+        reader, prefetch=sent, fhir_server=chart.base, references=order_references([ORDER])
+    )
+    assert sorted(chart.asked) == [
+        "Organization/plan",
+        "Practitioner/doc",
+        "PractitionerRole/role",
+        "PractitionerRole?practitioner=doc",
+    ]
+    assert record.holes == {}
+    assert record.of_type("Condition") == ()
+
+
+def test_a_complete_prefetch_needs_no_thread(chart: FaultServer):
+    pool = FetchPool(workers=1, waiting=1)
+    record = read(RecordReader(pool), prefetch=prefetch_of(), fhir_server=chart.base)
+    assert pool._threads == chart.asked == []
+    assert record.holes == {}
+
+
+def test_only_absent_keys_are_fetched(reader: RecordReader, chart: FaultServer):
+    sent = prefetch_of()
+    del sent["conditions"]
+    sent["goals"] = {}
+    record = read(reader, prefetch=sent, fhir_server=chart.base)
+    assert sorted(chart.asked) == ["Condition?patient=p1", "Goal?patient=p1"]
+    assert record.resolve("Condition/c1")
+
+
+def test_an_error_in_prefetch_is_a_hole_and_not_asked_again(
+    reader: RecordReader, chart: FaultServer
+):
+    outcome = {"resourceType": "OperationOutcome", "issue": [{"code": "forbidden"}]}
+    record = read(reader, prefetch=prefetch_of(conditions=outcome), fhir_server=chart.base)
+    assert chart.asked == []
+    assert reasons(record, "conditions") == [("Condition", "outcome-forbidden")]
+    assert reasons(record, "goals") == []
+
+
+def test_an_incomplete_prefetch_goes_on_at_its_next_link(reader: RecordReader, chart: FaultServer):
+    first = mine("Condition", "c0")
+    url = f"{chart.base}/Condition?page=2"
+    sent = prefetch_of(conditions=bundle(first, total=2, link=link(url)))
+    record = read(reader, prefetch=sent, fhir_server=chart.base)
+    assert chart.asked == ["Condition?page=2"]
+    assert [r["id"] for r in record.of_type("Condition")] == ["c0", "c1"]
+    assert record.holes == {}
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [{"total": 2}, {"link": link("http://elsewhere.example.org/fhir/Condition?page=2")}],
+    ids=["total", "link elsewhere"],
+)
+def test_an_incomplete_prefetch_that_leads_nowhere_is_asked_for_whole(
+    reader: RecordReader, chart: FaultServer, rest: dict[str, Any]
+):
+    sent = prefetch_of(conditions=bundle(mine("Condition", "c0"), **rest))
+    record = read(reader, prefetch=sent, fhir_server=chart.base)
+    assert chart.asked == ["Condition?patient=p1"]
+    assert [r["id"] for r in record.of_type("Condition")] == ["c0", "c1"]
+    assert record.holes == {}
+
+
+def test_an_incomplete_prefetch_without_server_is_truncated(reader: RecordReader):
+    sent = prefetch_of(conditions=bundle(mine("Condition", "c0"), total=2))
+    record = read(reader, prefetch=sent)
+    assert reasons(record, "conditions") == [("Condition", "truncated")]
+    assert record.resolve("Condition/c0")
+    assert unobtainable(record) == []
+
+
+@pytest.mark.parametrize("refusal", ["absent", "not-allowed"])
+def test_without_server_what_is_needed_and_absent_is_a_hole(reader: RecordReader, refusal: str):
+    record = read(
+        reader,
+        needs=["patient", "conditions"],
+        prefetch={"patient": PATIENT},
+        refusal=refusal,
+        references=["Practitioner/doc"],
+    )
+    assert reasons(record, "conditions") == [("Condition", refusal)]
+    assert ("Practitioner", refusal) in reasons(record, "references")
+    assert [hole.key for hole in unobtainable(record)] == ["conditions"]
+
+
+def test_one_failed_search_costs_its_key_only(reader: RecordReader, chart: FaultServer):
+    chart.answers = {**chart.answers, "Goal": fails(500), "Observation": fails(403)}
+    record = read(reader, fhir_server=chart.base)
+    assert reasons(record, *always_needed()).count(("Goal", "http-500")) == 1
+    assert reasons(record, "vitals") == [("Observation (vitals)", "http-403")]
+    assert reasons(record, "conditions") == []
+    assert unobtainable(record) == []
+
+
+@pytest.mark.parametrize(("answer", "reason"), [(fails(500), "http-500"), (fails(401), "http-401")])
+def test_a_server_that_gives_nothing_leaves_nothing_to_answer_with(
+    reader: RecordReader, answer: Answer, reason: str
+):
+    with serving({"*": answer}) as server:
+        record = read(reader, fhir_server=server.base)
+        assert reasons(record, "patient") == [("Patient", reason)]
+        assert [hole.key for hole in unobtainable(record)] == ["patient"]
+        known = read(reader, prefetch={"patient": PATIENT}, fhir_server=server.base)
+        assert {hole.key for hole in unobtainable(known)} == set(CLINICAL)
+
+
+def test_a_chart_with_nothing_in_it_is_answerable(reader: RecordReader):
+    with serving({"Patient": gives(PATIENT)}) as server:
+        record = read(reader, fhir_server=server.base)
+    assert record.holes == {}
+    assert unobtainable(record) == []
+
+
+def test_another_patient_from_prefetch_is_read_from_the_server(
+    reader: RecordReader, chart: FaultServer
+):
+    sent = prefetch_of(patient={"resourceType": "Patient", "id": "p2"})
+    record = read(reader, prefetch=sent, fhir_server=chart.base)
+    assert chart.asked == ["Patient/p1"]
+    assert record.of_type("Patient") == [PATIENT]
+    assert record.holes == {}
+
+
+def test_another_patients_resources_are_dropped_and_named(reader: RecordReader, chart: FaultServer):
+    other = mine("Condition", "c2") | {"subject": {"reference": "Patient/p2"}}
+    chart.answers = {
+        **chart.answers,
+        "Condition": gives(bundle(other, mine("Condition", "c1"))),
+        "Patient": gives({"resourceType": "Patient", "id": "p2"}),
+    }
+    record = read(reader, fhir_server=chart.base)
+    assert [r["id"] for r in record.of_type("Condition")] == ["c1"]
+    assert reasons(record, "conditions") == [("Condition", "another-patient")]
+    assert reasons(record, "patient") == [("Patient", "another-patient")]
+    assert unobtainable(record)
+
+
+def test_a_second_call_reads_only_what_is_new(reader: RecordReader, chart: FaultServer):
+    first = read(reader, fhir_server=chart.base, references=["Practitioner/doc"])
+    assert [hole.reason for hole in first.holes_of(["flags", "plans"])] == ["not-asked"] * 2
+    asked = len(chart.asked)
+    second = read(
+        reader,
+        needs=["conditions", "flags"],
+        references=["Practitioner/doc"],
+        record=first,
+        fhir_server=chart.base,
+    )
+    assert chart.asked[asked:] == ["Flag?patient=p1"]
+    assert second.holes_of(["flags"]) == ()
+    assert second.of_type("Condition") == first.of_type("Condition")
+    assert first.holes_of(["flags"])
+
+
+def test_what_failed_is_not_asked_a_second_time(reader: RecordReader, chart: FaultServer):
+    chart.answers = {**chart.answers, "Goal": fails(503)}
+    first = read(reader, fhir_server=chart.base)
+    asked = len(chart.asked)
+    second = read(reader, record=first, fhir_server=chart.base)
+    assert len(chart.asked) == asked
+    assert reasons(second, "goals") == [("Goal", "http-503")]
+
+
+def test_plans_are_asked_with_a_category_where_a_server_insists(
+    reader: RecordReader, chart: FaultServer
+):
+    def strict(handler: Handler) -> None:
+        answer = gives(bundle(mine("CarePlan", "cp"))) if "category" in handler.path else fails(400)
+        answer(handler)
+
+    chart.answers = {**chart.answers, "CarePlan": strict}
+    record = read(reader, needs=["plans"], prefetch=prefetch_of(), fhir_server=chart.base)
+    assert record.resolve("CarePlan/cp")
+    assert chart.asked[-1] == "CarePlan?patient=p1&category=assess-plan"
+
+
+def test_resources_of_the_request_resolve_and_are_not_fetched(
+    reader: RecordReader, chart: FaultServer
+):
+    record = read(
+        reader,
+        prefetch=prefetch_of(),
+        drafts=[ORDER, ROLE, None],
+        references=["PractitionerRole/role"],
+        fhir_server=chart.base,
+    )
+    assert record.resolve("PractitionerRole/role") is ROLE
+    assert record.of_type("PractitionerRole") == record.of_type("ServiceRequest") == ()
+    assert chart.asked == []
+
+
+def test_a_role_without_a_code_leads_to_its_practitioner(reader: RecordReader, chart: FaultServer):
+    bare = {key: value for key, value in ROLE.items() if key != "code"}
+    chart.answers = {**chart.answers, "PractitionerRole/role": gives(bare)}
+    record = read(
+        reader,
+        prefetch=prefetch_of(),
+        references=["PractitionerRole/role"],
+        fhir_server=chart.base,
+    )
+    assert chart.asked == ["PractitionerRole/role", "Practitioner/doc"]
+    assert record.resolve("Practitioner/doc") == DOCTOR
+
+
+def test_who_treats_under_other_active_orders_is_read(reader: RecordReader, chart: FaultServer):
+    performer = [{"reference": "PractitionerRole/role"}]
+    active = mine("ServiceRequest", "s1", status="active", performer=performer)
+    ended = mine("ServiceRequest", "s2", status="completed", performer=[{"reference": "Device/d"}])
+    sent = prefetch_of(orders=bundle(active, ended))
+    record = read(reader, prefetch=sent, fhir_server=chart.base)
+    assert chart.asked == ["PractitionerRole/role"]
+    assert record.resolve("PractitionerRole/role") == ROLE
+
+
+def test_references_beyond_the_cap_are_a_hole(chart: FaultServer):
+    pool = FetchPool(workers=2, waiting=9)
+    record = read(
+        RecordReader(pool, limits=Limits(max_references=1)),
+        prefetch=prefetch_of(),
+        references=["Organization/plan", "Location/l1"],
+        fhir_server=chart.base,
+    )
+    pool.close()
+    assert chart.asked == ["Organization/plan"]
+    assert reasons(record, "references") == [("Location", "too-many-references")]
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ["Patient/p1", "#inside", "urn:uuid:1", "Practitioner?identifier=x", "doc", "a/b/c", ""],
+)
+def test_references_that_name_nothing_to_read(
+    reader: RecordReader, chart: FaultServer, reference: str
+):
+    record = read(reader, prefetch=prefetch_of(), references=[reference], fhir_server=chart.base)
+    assert chart.asked == []
+    assert record.holes == {}
+
+
+def test_a_reference_to_another_server_is_not_followed(reader: RecordReader, chart: FaultServer):
+    url = "http://elsewhere.example.org/fhir/Organization/plan"
+    record = read(reader, prefetch=prefetch_of(), references=[url], fhir_server=chart.base)
+    assert reasons(record, "references") == [("Organization", "not-allowed")]
+
+
+def test_a_retracted_resource_is_not_asked_for_by_reference(
+    reader: RecordReader, chart: FaultServer
+):
+    wrong = mine("Condition", "c9", verificationStatus={"coding": [{"code": "entered-in-error"}]})
+    record = read(
+        reader,
+        prefetch=prefetch_of(conditions=bundle(wrong)),
+        references=["Condition/c9"],
+        fhir_server=chart.base,
+    )
+    assert chart.asked == []
+    assert record.holes == {}
+    assert record.resolve("Condition/c9") is None
+
+
+def test_scopes_that_leave_out_a_type_leave_it_unasked(reader: RecordReader, chart: FaultServer):
+    record = read(
+        reader,
+        needs=["conditions", "goals"],
+        prefetch={"patient": PATIENT},
+        fhir_server=chart.base,
+        token="t",
+        scope="patient/Condition.read",
+    )
+    assert chart.asked == ["Condition?patient=p1"]
+    assert reasons(record, "goals") == [("Goal", "not-authorised")]
+
+
+def test_queries_run_side_by_side(reader: RecordReader):
+    with serving({"Patient": gives(PATIENT), "*": slow(0.15)}) as server:
+        began = time.monotonic()
+        record = read(reader, fhir_server=server.base)
+        assert time.monotonic() - began < 0.15 * 4
+    assert record.holes == {}
+
+
+def test_the_deadline_holds_for_all_queries_together(reader: RecordReader):
+    with serving({"Patient": gives(PATIENT), "*": slow(0.6)}) as server:
+        began = time.monotonic()
+        record = read(reader, seconds=0.2, fhir_server=server.base, references=["Practitioner/x"])
+        assert time.monotonic() - began < 0.5
+    assert set(reasons(record, "conditions", "goals", "references")) == {
+        ("Condition", "timeout"),
+        ("Goal", "timeout"),
+        ("Practitioner", "timeout"),
+        ("PractitionerRole", "timeout"),
+    }
+
+
+def test_pages_read_before_the_deadline_are_kept(reader: RecordReader):
+    def second_page_is_slow(handler: Handler) -> None:
+        first = gives(bundle(mine("Condition", "c1"), link=link("Condition?page=2")))
+        (slow(0.6) if "page" in handler.path else first)(handler)
+
+    with serving({"Condition": second_page_is_slow}) as server:
+        record = read(
+            reader,
+            seconds=0.3,
+            needs=["conditions"],
+            prefetch={"patient": PATIENT},
+            fhir_server=server.base,
+        )
+    assert record.resolve("Condition/c1")
+    assert reasons(record, "conditions") == [("Condition", "timeout")]
+
+
+def test_a_full_pool_is_answered_at_once(chart: FaultServer):
+    pool = FetchPool(workers=1, waiting=0)
+    gate = threading.Event()
+    assert pool.submit(gate.wait)
+    try:
+        began = time.monotonic()
+        record = read(RecordReader(pool), fhir_server=chart.base)
+        assert time.monotonic() - began < 0.5
+    finally:
+        gate.set()
+        pool.close()
+    assert {hole.reason for key in always_needed() for hole in record.holes_of([key])} == {"busy"}
+
+
+def test_logs_name_no_patient_and_no_token(reader: RecordReader, caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.DEBUG)
+    with serving({"*": fails(500)}) as server:
+        sent = {"goals": {"resourceType": "Patient", "id": "p1-secret"}}
+        read(reader, patient_id="p1-secret", prefetch=sent, token="tok-9", fhir_server=server.base)
+    assert "http-500" in caplog.text
+    assert "p1-secret" not in caplog.text
+    assert "tok-9" not in caplog.text
+
+
+def test_what_orders_refer_to():
+    assert order_references([ORDER, None, {"requester": "x", "performer": [5]}]) == [
+        "Practitioner/doc",
+        "PractitionerRole/role",
+        "Coverage/cov",
+    ]

@@ -1,0 +1,55 @@
+"""The bounded pool, and what token scopes let us read."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from cds_service.record.pool import FetchPool
+from cds_service.record.scopes import may_read
+
+
+def test_jobs_run_and_their_errors_come_back():
+    pool = FetchPool(workers=2, waiting=2)
+    good, bad = pool.submit(lambda: 7), pool.submit(lambda: 1 / 0)
+    assert good is not None
+    assert bad is not None
+    assert good.result(2) == 7
+    assert isinstance(bad.exception(2), ZeroDivisionError)
+    pool.close()
+
+
+def test_a_full_pool_says_so_at_once_and_recovers():
+    gate = threading.Event()
+    pool = FetchPool(workers=1, waiting=1)
+    running, queued = pool.submit(gate.wait), pool.submit(lambda: 1)
+    assert running is not None
+    assert queued is not None
+    assert pool.submit(lambda: 2) is None
+    queued.cancel()
+    assert pool.submit(lambda: 3) is None  # a cancelled job keeps its place until its turn
+    gate.set()
+    running.result(2)
+    pool.close()
+    for thread in pool._threads:
+        thread.join(2)
+    assert pool.submit(lambda: 4) is not None
+
+
+@pytest.mark.parametrize(
+    ("scope", "allowed"),
+    [
+        (None, True),
+        ("launch openid fhirUser", True),
+        ("patient/*.read", True),
+        ("launch user/Condition.rs patient/Goal.read", True),
+        ("patient/Condition.cruds?category=x", True),
+        ("patient/*.*", True),
+        ("patient/Goal.read", False),
+        ("patient/Condition.write", False),
+        ("patient/Condition.cu", False),
+    ],
+)
+def test_scopes(scope: str | None, allowed: bool):
+    assert may_read(scope, "Condition") is allowed
