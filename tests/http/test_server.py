@@ -1,0 +1,80 @@
+"""The real command on a real port: it starts soon, stops soon and leaves nothing behind."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import closing, contextmanager
+
+import pytest
+
+from tests.live import http
+
+COMMAND = [sys.executable, "-c", "from cds_service.cli import main; main()"]
+SECONDS = 20
+
+
+def free_port():
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def answers(url):
+    try:
+        return http().get(url, timeout=1).status_code == 200
+    except OSError:
+        return False
+
+
+def wait_for(condition):
+    end = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < end, "nothing happened in time"
+        time.sleep(0.05)
+
+
+@contextmanager
+def started(*arguments):
+    port = free_port()
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("MASSAGE_CDS_")}
+    process = subprocess.Popen(
+        [*COMMAND, *arguments, "--port", str(port)],
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        wait_for(lambda: process.poll() is not None or answers(f"http://127.0.0.1:{port}/readyz"))
+        yield process, f"http://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.communicate(timeout=SECONDS)
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_the_demo_starts_and_stops(how):
+    with started("demo") as (process, url):
+        assert answers(f"{url}/cds-services")
+        assert answers(f"{url}/fhir/metadata")
+        process.send_signal(how)
+        output, _ = process.communicate(timeout=SECONDS)
+        assert process.returncode == 0
+        assert f"{url}/" in output
+        assert not answers(f"{url}/livez")
+
+
+def test_the_open_server_has_no_sandbox():
+    with started("serve", "--open", "--workers", "2") as (_, url):
+        assert answers(f"{url}/cds-services")
+        assert not answers(f"{url}/fhir/metadata")
+
+
+def test_workers_end_with_a_killed_supervisor():
+    with started("serve", "--open") as (process, url):
+        process.kill()
+        process.wait()
+        wait_for(lambda: not answers(f"{url}/livez"))
