@@ -60,7 +60,8 @@ def fhir_session(connections: int = 32, verify: bool | str = True) -> requests.S
     session.trust_env = False
     session.verify = verify
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    session.headers.update({"Accept": ACCEPT, "User-Agent": "massage-cds"})
+    # HAPI answers a repeated search from memory for a minute unless told not to
+    session.headers.update({"Accept": ACCEPT, "Cache-Control": "no-cache"})
     adapter = HTTPAdapter(pool_connections=connections, pool_maxsize=connections)
     session.mount("http://", adapter)
     session.mount("https://", adapter)

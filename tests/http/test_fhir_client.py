@@ -71,7 +71,10 @@ def test_an_error_status_is_the_reason_and_is_not_asked_again(status: int):
         (b"null", "not-fhir"),
         (b'{"resourceType": "Patient", "id": "p1"}', "not-fhir"),
         (b'{"resourceType": "Bundle", "entry": {"a": 1}}', "not-fhir"),
-        (b'{"resourceType": "OperationOutcome", "issue": [{"code": "timeout"}]}', "outcome-timeout"),
+        (
+            b'{"resourceType": "OperationOutcome", "issue": [{"code": "timeout"}]}',
+            "outcome-timeout",
+        ),
     ],
 )
 def test_a_body_that_is_no_search_result(body: bytes, reason: str):
