@@ -28,6 +28,16 @@ DEMO_HOST = "127.0.0.1"
 PORT = click.IntRange(1, 65535)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
+port_option = click.option(
+    "--port",
+    type=PORT,
+    default=8080,
+    envvar="PORT",
+    show_default=True,
+    show_envvar=True,
+    help="Port to listen on.",
+)
+
 NO_CLIENTS = (
     "no client is registered, so every call would be refused: start with --open, which needs no "
     "token and is reached from this machine alone"
@@ -54,7 +64,7 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--port", type=PORT, default=8080, envvar="PORT", show_default=True, show_envvar=True)
+@port_option
 @told
 def demo(port: int) -> None:
     """Start page, services and sandbox FHIR server on this machine, open to it alone."""
@@ -66,8 +76,14 @@ def demo(port: int) -> None:
 
 @main.command()
 @click.option("--host", default=DEMO_HOST, show_default=True, help="Address to listen on.")
-@click.option("--port", type=PORT, default=8080, envvar="PORT", show_default=True, show_envvar=True)
-@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True)
+@port_option
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Worker processes, each with a thread for each call; one for each core serves best.",
+)
 @click.option(
     "--open",
     "open_access",

@@ -116,3 +116,14 @@ def test_answers_and_errors_carry_the_origin(path, status):
 
 def test_an_answer_varies_by_origin_even_without_one():
     assert "Origin" in client_of().get("/cds-services").headers["Vary"]
+
+
+def test_calls_of_the_sandbox_are_answered_with_their_headers():
+    """What the CDS Hooks Sandbox was seen to send: a token unasked, `selections` on order-sign."""
+    client = client_of()
+    headers = {"Accept": "application/json", "Authorization": "Bearer a.b.c", "Origin": PAGE}
+    listed = client.get("/cds-services", headers=headers)
+    answer = client.post("/cds-services/review", json=REQUEST, headers=headers)
+    for response in (listed, answer):
+        assert response.status_code == 200
+        assert response.headers["Access-Control-Allow-Origin"] == PAGE
