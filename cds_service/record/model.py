@@ -13,9 +13,20 @@ Resource = dict[str, Any]
 class Hole:
     """Data that could not be read.
 
-    `key` is the query key of `queries.yaml` ("conditions"), `query` what was asked
-    ("Condition?patient=..."; shown to people without the patient id), `reason` a short word such
-    as "timeout", "http-500", "truncated", "not-authorised".
+    `key` is the query key of `queries.yaml` ("conditions"), or "references" for a literal reference
+    that rules follow. `query` is what was asked, as people are told ("Observation (vitals)": the
+    type first, never a patient id). `reason` is a short word:
+
+    - timeout, connection, busy: no answer in time, none at all, no place in the fetch pool
+    - http-401, http-404, http-500 ...: the status the server answered
+    - outcome-forbidden ...: the issue code of an OperationOutcome, from server or prefetch
+    - not-json, not-fhir, too-large: an answer that cannot be used
+    - truncated, too-many-pages: pages are lacking; what was read counts
+    - not-authorised: the token's scopes leave it out; not-allowed: the URL leads elsewhere
+    - absent: neither prefetch nor server gives it; not-asked: nobody asked so far
+    - another-patient, no-patient: a resource was left out because it is not this patient's, or
+      does not say whose it is
+    - too-many-references: the call follows no more of them
     """
 
     key: str

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cds_service.record.gathering import record_of_bundle, supersedes
 from cds_service.record.model import Resource
+from tests.shared import SHARED, needs_shared
 
 
 def condition(resource_id: Any = "c1", patient: Any = "Patient/p1", **rest: Any) -> Resource:
@@ -142,3 +146,16 @@ def test_contained_resources_resolve_within_their_resource():
     assert record.resolve("#pr", order) is role
     assert record.resolve("#pr") is record.resolve("#x", order) is record.resolve(None) is None
     assert record.resolve("#pr", {"contained": "odd"}) is None
+
+
+@needs_shared
+@pytest.mark.parametrize("path", sorted(SHARED.glob("patients/*/*.json*")), ids=lambda p: p.stem)
+def test_real_charts_are_read_whole(path: Path):
+    data = path.read_bytes()
+    chart = json.loads(gzip.decompress(data) if path.suffix == ".gz" else data)
+    resources = [entry["resource"] for entry in chart["entry"]]
+    patient_id = next(r["id"] for r in resources if r["resourceType"] == "Patient")
+    record = record_of_bundle(patient_id, chart)
+    lost = [r for r in resources if r not in record.of_type(r["resourceType"])]
+    assert all("subject" not in resource for resource in lost)
+    assert len(lost) == len([hole for holes in record.holes.values() for hole in holes])
