@@ -38,8 +38,8 @@ class DraftOrder:
     """
 
     position: int
-    resource: Resource
-    full_url: str | None = None
+    resource: Resource = field(repr=False)
+    full_url: str | None = field(default=None, repr=False)
 
     @property
     def type(self) -> str:
@@ -74,19 +74,19 @@ class HookRequest:
 
     `context` is whole and as received, `draft_orders` its Bundle in order (empty for hooks without
     one), `prefetch` by template key as received (null and OperationOutcome included), `fhir_server`
-    without a trailing slash. Clinical content stays out of the repr.
+    without a trailing slash. Identifiers, content and token stay out of the repr and so of logs.
     """
 
     hook: str
     hook_instance: str
-    patient_id: str
-    user_id: str | None
-    encounter_id: str | None
+    patient_id: str = field(repr=False)
+    user_id: str | None = field(repr=False)
+    encounter_id: str | None = field(repr=False)
     context: Mapping[str, Any] = field(repr=False)
     draft_orders: tuple[DraftOrder, ...] = field(default=(), repr=False)
-    selections: tuple[str, ...] = ()
+    selections: tuple[str, ...] = field(default=(), repr=False)
     fhir_server: str | None = None
-    authorization: Authorization | None = None
+    authorization: Authorization | None = field(default=None, repr=False)
     prefetch: Mapping[str, Any] = field(default_factory=dict, repr=False)
     extension: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
@@ -133,7 +133,7 @@ def read_request(value: Mapping[str, Any], hook: str | None = None) -> HookReque
         encounter_id=_text(context.get("encounterId")),
         context=context,
         draft_orders=_draft_orders(context, patient),
-        selections=_selections(context),
+        selections=_selections(context, named),
         fhir_server=server,
         authorization=_authorization(value, server, patient),
         prefetch=_prefetch(value),
@@ -230,9 +230,14 @@ def _user_id(context: Mapping[str, Any]) -> str | None:
     return user
 
 
-def _selections(context: Mapping[str, Any]) -> tuple[str, ...]:
+def _selections(context: Mapping[str, Any], hook: str) -> tuple[str, ...]:
     listed = context.get("selections")
-    return tuple(_text(item) or "" for item in listed) if isinstance(listed, list) else ()
+    if isinstance(listed, list):
+        return tuple(item for item in listed if _text(item))
+    if "selections" in REQUIRED_CONTEXT.get(hook, ()):
+        words = 'context.selections is no array of references such as "ServiceRequest/123".'
+        raise HookError(400, "value", words, "context.selections")
+    return ()
 
 
 def _draft_orders(context: Mapping[str, Any], patient: str) -> tuple[DraftOrder, ...]:

@@ -64,6 +64,15 @@ def test_a_body_that_is_no_json_object_is_refused(body):
     assert issue["code"] == "structure"
 
 
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(b"1.50", 200), (b"1E-400", 200), (b"9" * 40, 200), (b"1e999", 400), (b"9" * 400, 400)],
+)
+def test_a_number_that_no_double_holds_is_refused(number, status):
+    body = orjson.dumps(changed("pad", "@")).replace(b'"@"', number)
+    assert post(body).status_code == status
+
+
 @pytest.mark.parametrize("text", ['a ":" in a text', '\\":', "\u2028"])
 def test_text_that_looks_like_a_key_is_no_duplicate(text):
     assert post(changed("remark", {"text": text})).status_code == 200

@@ -73,9 +73,18 @@ def test_a_grant_is_read_and_its_token_never_shown():
     assert "s3cret" not in repr(request)
 
 
-def test_clinical_content_stays_out_of_the_repr():
+def test_content_and_identifiers_stay_out_of_the_repr():
     request = read_request(changed("context.draftOrders.entry.0.resource.note", "Jane Roe"))
-    assert "Jane Roe" not in repr(request)
+    for shown in (repr(request), repr(request.draft_orders[0])):
+        assert not any(word in shown for word in ("Jane Roe", "p1", "sr-1", "Practitioner"))
+
+
+def test_selections_are_references_in_an_array():
+    context = REQUEST["context"] | {"selections": ["ServiceRequest/1", None, 7]}
+    request = read_request(REQUEST | {"hook": "order-select", "context": context})
+    assert request.selections == ("ServiceRequest/1",)
+    with pytest.raises(HookError):
+        read_request(REQUEST | {"hook": "order-select", "context": context | {"selections": "all"}})
 
 
 @pytest.mark.parametrize(
