@@ -7,7 +7,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from cards.request import listed, member
+from cards.request import concept_words, listed, member
 from cards.words import WORDS
 from cds_service.record.model import Resource
 
@@ -66,7 +66,7 @@ def reason(order: Resource, conditions: Sequence[Resource], **_: Any) -> Change 
     after = deepcopy(order) | {"reasonReference": [*named, {"reference": reference}]}
     if "reasonCode" not in order and conditions[0].get("code"):
         after["reasonCode"] = [deepcopy(conditions[0]["code"])]
-    return Change(order, after, fact=_words(conditions[0].get("code")) or reference)
+    return Change(order, after, fact=concept_words(conditions[0].get("code")) or reference)
 
 
 def site(order: Resource, conditions: Sequence[Resource], **_: Any) -> Change | None:
@@ -74,7 +74,7 @@ def site(order: Resource, conditions: Sequence[Resource], **_: Any) -> Change | 
     if len(conditions) != 1 or order.get("bodySite"):
         return None
     sites = listed(conditions[0].get("bodySite"))
-    words = ", ".join(filter(None, map(_words, sites)))
+    words = ", ".join(filter(None, map(concept_words, sites)))
     after = deepcopy(order) | {"bodySite": deepcopy(sites)}
     return Change(order, after, fact=words) if words else None
 
@@ -118,8 +118,3 @@ def _counts_visits(order: Resource) -> bool:
 
 def _above(stated: Any, value: int) -> bool:
     return isinstance(stated, int | float) and not isinstance(stated, bool) and stated > value
-
-
-def _words(concept: Any) -> str:
-    shown = [member(coding, "display") for coding in listed(member(concept, "coding"))]
-    return next((str(word) for word in [member(concept, "text"), *shown] if word), "")

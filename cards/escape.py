@@ -19,6 +19,8 @@ _MAIL = re.compile(r"(?<=[\w.+-])@(?=\w)")
 _SYNTAX = re.compile(r"([\\`*_\[\]|~])")
 _BLOCK = re.compile(r"^(?:(?P<number>\d{1,9})(?P<dot>[.)])(?=\s|$)|(?P<mark>[-+#=]))")
 _LONGEST = 300
+# Most texts are plain words: they need no escaping, whatever stands around them.
+_HARMLESS = re.compile(r"(?!.*\bwww\.)[A-Za-z(][A-Za-z0-9 ,.()%/';-]{0,200}", re.I)
 
 
 def text_of(value: object) -> str:
@@ -34,6 +36,8 @@ def text_of(value: object) -> str:
 
 def plain(value: object) -> str:
     """Return one line of plain text for summaries and labels, without anything like a tag."""
+    if isinstance(value, str) and _HARMLESS.fullmatch(value):
+        return value.strip()
     return " ".join(_TAG.sub(" ", text_of(value)).split())
 
 
@@ -41,6 +45,8 @@ def markdown(value: object) -> Markup:
     """Return text that GitHub-flavoured Markdown and HTML show as it is; Markup is ours, kept."""
     if isinstance(value, Markup):
         return value
+    if isinstance(value, str) and _HARMLESS.fullmatch(value):
+        return Markup(value)
     text = html.escape(_without_links(fit(text_of(value), _LONGEST)), quote=False)
     return Markup(_BLOCK.sub(_escape_block, _SYNTAX.sub(r"\\\1", text)))
 

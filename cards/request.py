@@ -73,8 +73,15 @@ def code_of(order: Mapping[str, Any]) -> str:
 
 def site_of(order: Mapping[str, Any]) -> str:
     """Return the ordered body sites in words, or ""."""
-    sites = (_concept_words(site) for site in listed(member(order, "bodySite")))
+    sites = (concept_words(site) for site in listed(member(order, "bodySite")))
     return ", ".join(filter(None, sites))
+
+
+def concept_words(concept: Any) -> str:
+    """Return the text of a CodeableConcept, else the first display, else ""."""
+    shown = [member(coding, "display") for coding in listed(member(concept, "coding"))]
+    words = [member(concept, "text"), *shown]
+    return next((word for word in words if isinstance(word, str) and word), "")
 
 
 def member(node: Any, *path: str) -> Any:
@@ -89,9 +96,3 @@ def member(node: Any, *path: str) -> Any:
 def listed(value: Any) -> list[Any]:
     """Return the value if it is a list, else an empty one."""
     return value if isinstance(value, list) else []
-
-
-def _concept_words(concept: Any) -> str:
-    shown = [member(coding, "display") for coding in listed(member(concept, "coding"))]
-    words = [member(concept, "text"), *shown]
-    return next((word for word in words if isinstance(word, str) and word), "")

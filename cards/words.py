@@ -32,6 +32,7 @@ def _environment(finalize: Any, autoescape: bool) -> Environment:
         finalize=finalize,
         trim_blocks=True,
         lstrip_blocks=True,
+        auto_reload=False,
     )
     for function in (sentence, short, bare, day, reason):
         made.filters[function.__name__] = function

@@ -1,0 +1,264 @@
+"""Clicks: each can be made good, echoes the order, and is valid FHIR."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from fhir.resources.R4B import get_fhir_model_class
+
+from cards import action_keys, render
+from cards.actions import Wish, suggest
+from cds_service.evaluation import Amount
+from cds_service.evidence.answer import Finding
+from tests.unit.cards_examples import (
+    CHRONIC_PAIN,
+    CLOT,
+    criterion,
+    evaluation,
+    item,
+    k4,
+    order,
+    record,
+    request,
+    six_visits_four_supported,
+)
+
+FOUR = Amount(Fraction(4), "visits")
+CONDITION = {
+    "resourceType": "Condition",
+    "id": "c1",
+    "subject": {"reference": "Patient/p1"},
+    "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "G89.29"}],
+             "text": "Chronic low back pain"},
+    "bodySite": [{"text": "low back"}],
+}  # fmt: skip
+UNITS = {"value": 6, "unit": "15-minute unit", "system": "http://unitsofmeasure.org"}
+
+
+def wish(key: str, *orders: str, **more: Any) -> Wish:
+    given = {"note": "Why", "item": "What", "evidence": (CHRONIC_PAIN, CLOT), **more}
+    return Wish(key=key, orders=orders or ("ServiceRequest/sr-1",), **given)
+
+
+def steps(key: str, call: Any = None, *orders: str, **more: Any) -> list[dict[str, Any]]:
+    made = suggest(wish(key, *orders, **more), call or request())
+    return made["actions"] if made else []
+
+
+@pytest.mark.parametrize("key", sorted(action_keys()))
+@pytest.mark.parametrize("user", ["Practitioner/dr", None])
+def test_every_resource_is_valid_r4_and_names_the_patient(key, user):
+    call = request(order(quantityQuantity=UNITS), user=user, record=record(CONDITION))
+    amount = Amount(Fraction(4), "units") if "units" in key else FOUR
+    made = suggest(
+        wish(key, evidence=(CHRONIC_PAIN,), amount=amount, questionnaire="http://x/Q|1"), call
+    )
+    assert made
+    assert 5 < len(made["label"]) <= 60
+    for step in made["actions"]:
+        assert len(step["description"]) > 10
+        resource = step.get("resource")
+        if resource is None:
+            assert step["type"] == "delete"
+            continue
+        get_fhir_model_class(resource["resourceType"]).model_validate(resource)
+        subject = resource.get("subject") or resource["for"]
+        assert subject == {"reference": "Patient/p1"}
+        if step["type"] == "create":
+            assert resource["status"] == "draft"
+            assert resource["intent"] in ("order", "proposal")
+            if key != "split-visits":
+                assert ("requester" in resource) == (user is not None)
+
+
+def test_referral_carries_reason_and_evidence():
+    [_, refer] = render([k4()], request(encounter="Encounter/e1"))[0]["suggestions"]
+    made = refer["actions"][0]["resource"]
+    assert made["reasonReference"] == [{"reference": "Condition/clot"}]
+    assert "Acute DVT right leg I82.401, 2026-03-14" in made["note"][0]["text"]
+    assert made["authoredOn"] == "2026-03-16"
+    assert made["encounter"] == {"reference": "Encounter/e1"}
+
+
+def test_an_order_is_no_reason_reference():
+    stated = (Finding("ServiceRequest/sr-1", None, "I82.401", "DVT"),)
+    assert "reasonReference" not in steps("refer-pcp", evidence=stated)[0]["resource"]
+
+
+def test_reduce_visits_echoes_the_whole_order():
+    [card] = render([six_visits_four_supported()], request())
+    [suggestion] = card["suggestions"]
+    assert suggestion["label"] == "Reduce to 4 visits"
+    [step] = suggestion["actions"]
+    expected = order()
+    expected["occurrenceTiming"]["repeat"]["count"] = 4
+    assert step["type"] == "update"
+    assert step["resource"] == expected
+
+
+def test_the_received_order_is_never_changed():
+    received = order()
+    render([six_visits_four_supported()], request(received))
+    assert received == order()
+
+
+def test_split_adds_a_second_order_for_the_rest():
+    split = item("CCA-V1", "A second request after a repeat assessment", action="split-visits")
+    found = replace(six_visits_four_supported(), missing=(split,))
+    [suggestion] = render([found], request())[0]["suggestions"]
+    update, create = suggestion["actions"]
+    assert update["resource"]["occurrenceTiming"]["repeat"]["count"] == 4
+    assert create["type"] == "create"
+    assert create["resource"]["occurrenceTiming"]["repeat"]["count"] == 2
+    assert "id" not in create["resource"]
+    assert create["resource"]["extension"] == order()["extension"]
+    assert suggestion["label"] == "Split: 4 now, 2 in a second order"
+
+
+def test_one_visit_is_one_visit():
+    one = Amount(Fraction(1), "visits")
+    assert suggest(wish("reduce-visits", amount=one), request())["label"] == "Reduce to 1 visit"
+
+
+def test_visits_in_the_quantity():
+    visits = {"value": 8, "unit": "visits"}
+    [step] = steps("reduce-visits", request(order(quantityQuantity=visits, occurrenceTiming=None)),
+                   amount=FOUR)  # fmt: skip
+    assert step["resource"]["quantityQuantity"] == {"value": 4, "unit": "visits"}
+
+
+def test_units_are_not_visits():
+    call = request(order(quantityQuantity=UNITS, occurrenceTiming=None))
+    assert steps("reduce-visits", call, amount=FOUR) == []
+    [step] = steps("reduce-units", call, amount=Amount(Fraction(4), "units"))
+    assert step["resource"]["quantityQuantity"]["value"] == 4
+
+
+def test_units_of_several_codes_are_left_to_the_clinician():
+    call = request(order("a", quantityQuantity=UNITS), order("b", quantityQuantity=UNITS))
+    both = ("ServiceRequest/a", "ServiceRequest/b")
+    assert steps("reduce-units", call, *both, amount=Amount(Fraction(4), "units")) == []
+
+
+@pytest.mark.parametrize(
+    "key", ["reduce-visits", "change-frequency", "add-reason", "withdraw-order"]
+)
+def test_an_order_without_id_is_never_changed_or_removed(key):
+    call = request(order(None), record=record(CONDITION))
+    assert steps(key, call, "#0", amount=FOUR, evidence=(CHRONIC_PAIN,)) == []
+    assert steps("order-promis-29", call, "#0")
+
+
+def test_a_group_with_one_order_without_id_is_not_withdrawn():
+    call = request(order("sr-1"), order(None))
+    assert steps("withdraw-order", call, "ServiceRequest/sr-1", "#1") == []
+
+
+def test_frequency():
+    [step] = steps("change-frequency")
+    repeat = step["resource"]["occurrenceTiming"]["repeat"]
+    assert (repeat["frequency"], repeat["period"], repeat["periodUnit"]) == (1, 1, "wk")
+    assert repeat["count"] == 6
+
+
+def test_reason_only_when_one_diagnosis_fits():
+    other = CONDITION | {"id": "c2"}
+    one = request(record=record(CONDITION, other))
+    [step] = steps("add-reason", one, evidence=(CHRONIC_PAIN,))
+    assert step["resource"]["reasonReference"] == [{"reference": "Condition/c1"}]
+    assert step["resource"]["reasonCode"] == [CONDITION["code"]]
+    assert "Chronic low back pain" in step["description"]
+    second = replace(CHRONIC_PAIN, reference="Condition/c2")
+    assert steps("add-reason", one, evidence=(CHRONIC_PAIN, second)) == []
+    assert steps("add-reason", request(), evidence=(CHRONIC_PAIN,)) == []
+    suspected = replace(CHRONIC_PAIN, suspected=True)
+    assert steps("add-reason", one, evidence=(suspected,)) == []
+
+
+def test_a_reason_already_given_is_not_added_again():
+    given = order(reasonReference=[{"reference": "Condition/c1"}])
+    call = request(given, record=record(CONDITION))
+    assert steps("add-reason", call, evidence=(CHRONIC_PAIN,)) == []
+
+
+def test_the_coverage_card_takes_the_reason_from_criteria_that_are_met():
+    found = evaluation(
+        criteria=(criterion("A", "met", "Diagnosis", CHRONIC_PAIN),),
+        missing=(item("CCA-D1a", "Cause of the discomfort", action="add-reason"),),
+    )
+    [card] = render([found], request(record=record(CONDITION)))
+    assert card["suggestions"][0]["actions"][0]["type"] == "update"
+
+
+def test_site_comes_from_the_one_diagnosis():
+    [step] = steps("add-site", request(record=record(CONDITION)), evidence=(CHRONIC_PAIN,))
+    assert step["resource"]["bodySite"] == [{"text": "low back"}]
+
+
+def test_two_changes_to_one_order_are_not_offered_together():
+    missing = (
+        item("CCA-V4", "Once a week", action="change-frequency"),
+        item("CCA-D1a", "Cause", action="add-reason"),
+        item("CCA-D2", "PROMIS-29", action="order-promis-29"),
+    )
+    criteria = (criterion("A", "met", "Diagnosis", CHRONIC_PAIN),)
+    found = evaluation(criteria=criteria, missing=missing)
+    [card] = render([found], request(record=record(CONDITION)))
+    assert [made["label"] for made in card["suggestions"]] == [
+        "Change to once a week",
+        "Order PROMIS-29",
+    ]
+    assert card["selectionBehavior"] == "any"
+
+
+def test_measures_exclude_each_other():
+    missing = (
+        item("EV-D4", "ODI", action="order-odi"),
+        item("EV-D2", "PROMIS-29", action="order-promis-29"),
+    )
+    [card] = render([evaluation(missing=missing)], request())
+    assert card["selectionBehavior"] == "at-most-one"
+
+
+def test_withdrawal_is_recommended_only_for_a_stop():
+    held = replace(k4(), safety=tuple(replace(one, effect="hold") for one in k4().safety))
+    [withdraw, _] = render([held], request())[0]["suggestions"]
+    assert "isRecommended" not in withdraw
+
+
+def test_an_unknown_key_costs_the_click_only():
+    [card] = render([evaluation(missing=(item("X", "Thing", action="no-such"),))], request())
+    assert "suggestions" not in card
+    assert "1. Thing (X)" in card["detail"]
+
+
+ODD: list[dict[str, Any]] = [
+    {"occurrenceTiming": "soon"},
+    {"occurrenceTiming": {"repeat": {"count": "six"}}},
+    {"code": {"coding": [None, "x", {"system": ["y"]}]}},
+    {"bodySite": "leg", "quantityQuantity": 5},
+    {"reasonReference": {"reference": 3}, "code": None},
+]
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("key", sorted(action_keys()))
+def test_an_odd_order_costs_no_exception(odd, key):
+    call = request(order() | odd, order("sr-2"), record=record(CONDITION))
+    found = evaluation(missing=(item("X", "Thing", action=key),), approvable_now=FOUR)
+    assert render([found], call)
+
+
+def test_nothing_empty_in_created_resources():
+    def empties(value: Any) -> bool:
+        if isinstance(value, dict | list):
+            inner = value.values() if isinstance(value, dict) else value
+            return not value or any(map(empties, inner))
+        return value in (None, "")
+
+    for key in action_keys():
+        for step in steps(key, request(user=None, day=None), evidence=(), note="", item=""):
+            assert not empties(step)
