@@ -1,0 +1,253 @@
+"""Massage visits and the episode of care they make (G-10, G-11)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from fractions import Fraction
+
+from cds_service.evidence import fields
+from cds_service.evidence.answer import Finding
+from cds_service.evidence.context import Context, Facts
+from cds_service.evidence.dates import Days
+from cds_service.evidence.quantities import Quantity, quantity
+from cds_service.record.model import Resource
+
+MASSAGE = "massage-procedure"
+KEYS = ("procedures", "encounters")
+WEEK = 7
+UNSUPPORTED = frozenset(
+    {"refuted", "entered-in-error", "unconfirmed", "provisional", "differential"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One day of massage, or a visit of which only month or year is known."""
+
+    days: Days
+    finding: Finding
+
+
+class Visits:
+    """Visits up to the order's date: `dated`, oldest first and one a day, and `undated`.
+
+    `undated` are visits whose date is partial; `notes` says what was left out.
+    """
+
+    def __init__(self, facts: Facts) -> None:
+        self.day = facts.day
+        found = list(_found(facts))
+        came = [visit for visit in found if visit.days.first <= facts.day]
+        self.dated = _one_a_day(visit for visit in came if visit.days.exact)
+        self.undated = [visit for visit in came if not visit.days.exact]
+        self.notes = tuple(
+            f"{visit.finding.reference} is dated after the order ({visit.finding.date}): "
+            "not counted as a visit"
+            for visit in found
+            if visit.days.first > facts.day
+        )
+        self.onsets = _onsets(facts)
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """The current episode: its visits, oldest first, and its anchor, the day of the first.
+
+    `undated` visits fall into it for certain, `unsure` ones may.
+    """
+
+    visits: tuple[Visit, ...]
+    undated: tuple[Visit, ...] = ()
+    unsure: tuple[Visit, ...] = ()
+
+    @property
+    def anchor(self) -> date | None:
+        """Day of the first visit; None when care has not begun."""
+        return self.visits[0].days.first if self.visits else None
+
+
+def episode(context: Context) -> Episode:
+    """Return the episode that is running on the order's date.
+
+    It ended when no visit followed for more than `episode-gap-days`, or when a new onset of the
+    treated condition is documented after the last visit.
+    """
+    made = context.memo.get(Episode)
+    if made is None:
+        gap = fields.whole(context.numbers["episode-gap-days"])
+        made = context.memo[Episode] = _episode(context.facts.of(Visits), gap)
+    return made  # type: ignore[no-any-return]
+
+
+def anchor_or_order(context: Context) -> date:
+    """Return the episode's first day; care not yet begun would begin with the order."""
+    return episode(context).anchor or context.facts.day
+
+
+def _episode(visits: Visits, gap: int) -> Episode:
+    running: list[Visit] = []
+    following = visits.day
+    for visit in reversed(visits.dated):
+        day = visit.days.first
+        if (following - day).days > gap or _new_onset(visits.onsets, day, following):
+            break
+        running.insert(0, visit)
+        following = day
+    earliest = following - timedelta(days=gap)
+    near = [visit for visit in visits.undated if visit.days.last >= earliest]
+    inside = [visit for visit in near if running and _sure(visit, following, visits.day)]
+    return Episode(tuple(running), tuple(inside), tuple(v for v in near if v not in inside))
+
+
+def _new_onset(onsets: Sequence[Days], last: date, following: date) -> bool:
+    return any(last < onset.first and onset.last <= following for onset in onsets)
+
+
+def _found(facts: Facts) -> Iterable[Visit]:
+    for procedure in facts.record.of_type("Procedure"):
+        if fields.text(procedure, "status") == "completed":
+            yield from _visit(
+                facts,
+                procedure,
+                [procedure.get("code")],
+                (
+                    fields.text(procedure, "performedDateTime"),
+                    fields.period_start(procedure, "performedPeriod"),
+                ),
+            )
+    for encounter in facts.record.of_type("Encounter"):
+        if fields.text(encounter, "status") == "finished":
+            concepts = [*fields.items(encounter, "type"), encounter.get("serviceType")]
+            dates = (fields.period_start(encounter, "period"),)
+            yield from _visit(facts, encounter, concepts, dates)
+
+
+def _visit(
+    facts: Facts,
+    resource: Resource,
+    concepts: list[object],
+    dates: tuple[str | None, ...],
+) -> Iterable[Visit]:
+    if MASSAGE not in fields.value_sets(facts, concepts):
+        return
+    days, written = fields.first_date(facts, *dates)
+    if days:
+        code = next((code for _, code in fields.codings(concepts)), None)
+        finding = Finding(fields.identity(resource), written, code, "Massage visit", days.first)
+        yield Visit(days, finding)
+
+
+def _one_a_day(visits: Iterable[Visit]) -> tuple[Visit, ...]:
+    by_day: dict[date, Visit] = {}
+    for visit in visits:
+        by_day.setdefault(visit.days.first, visit)
+    return tuple(by_day[day] for day in sorted(by_day))
+
+
+def _onsets(facts: Facts) -> tuple[Days, ...]:
+    """Return when the treated condition, or a new injury that is the reason, began."""
+    onsets = (_onset(facts, condition) for condition in _treated(facts))
+    return tuple(onset for onset in onsets if onset)
+
+
+def _treated(facts: Facts) -> Iterable[Resource]:
+    orders = _massage_orders(facts)
+    reasons = [r for order in orders for r in fields.items(order, "reasonReference")]
+    named = {fields.reference(reason) for reason in reasons}
+    stated = {
+        coding for order in orders for coding in fields.codings(fields.items(order, "reasonCode"))
+    }
+    for condition in facts.record.of_type("Condition"):
+        same = stated.intersection(fields.codings([condition.get("code")]))
+        verified = fields.codes(fields.items(condition, "verificationStatus"))
+        if (same or fields.identity(condition) in named) and not verified & UNSUPPORTED:
+            yield condition
+
+
+def _massage_orders(facts: Facts) -> list[Resource]:
+    orders = [order for order in facts.orders if isinstance(order, dict)]
+    massage = [o for o in orders if MASSAGE in fields.value_sets(facts, [o.get("code")])]
+    return massage or orders
+
+
+def _onset(facts: Facts, condition: Resource) -> Days | None:
+    start = fields.period_start(condition, "onsetPeriod")
+    return fields.first_date(facts, fields.text(condition, "onsetDateTime"), start)[0]
+
+
+def _count(context: Context, visits: Iterable[Visit], unsure: Iterable[Visit]) -> Quantity:
+    """Return how many visits there were, with bounds when a partial date leaves it open."""
+    counted, doubtful = list(visits), [visit.finding for visit in unsure]
+    findings = (*(visit.finding for visit in counted), *doubtful)
+    holes = fields.holes_of(context, *KEYS)
+    least = Fraction(len(counted))
+    if not doubtful:
+        return Quantity(least, findings, holes)
+    most = None if holes else least + len(doubtful)
+    return Quantity(None, findings, holes, low=least, high=most)
+
+
+def _counted_from(context: Context, first: date) -> Quantity:
+    """Count the visits from a day on; a partial date that lies after it for certain counts."""
+    visits = context.facts.of(Visits)
+    inside = [visit for visit in visits.undated if _sure(visit, first, visits.day)]
+    open_ = [v for v in visits.undated if v not in inside and v.days.last >= first]
+    dated = [visit for visit in visits.dated if visit.days.first >= first]
+    return _count(context, [*dated, *inside], open_)
+
+
+def _sure(visit: Visit, first: date, last: date) -> bool:
+    return first <= visit.days.first and visit.days.last <= last
+
+
+@quantity("visits.year", keys=KEYS)
+def visits_year(context: Context) -> Quantity:
+    """Visits in the `benefit-year-days` that end on the order's date."""
+    length = fields.whole(context.numbers["benefit-year-days"])
+    return _counted_from(context, context.facts.day - timedelta(days=length - 1))
+
+
+@quantity("visits.calendar-year", keys=KEYS)
+def visits_calendar_year(context: Context) -> Quantity:
+    """Visits since 1 January of the order's year."""
+    return _counted_from(context, context.facts.day.replace(month=1, day=1))
+
+
+@quantity("visits.episode", keys=(*KEYS, "conditions"))
+def visits_episode(context: Context) -> Quantity:
+    """Visits of the current episode; one on the order's own date is a visit already given."""
+    current = episode(context)
+    return _count(context, [*current.visits, *current.undated], current.unsure)
+
+
+@quantity("episode.day", keys=(*KEYS, "conditions"))
+def episode_day(context: Context) -> Quantity:
+    """Days from the first visit of the episode to the order; 0 when care has not begun."""
+    current, day = episode(context), context.facts.day
+    holes = fields.holes_of(context, *KEYS)
+    least = Fraction((day - (current.anchor or day)).days)
+    if not current.unsure:
+        return Quantity(least, tuple(visit.finding for visit in current.visits[:1]), holes)
+    earliest = min(visit.days.first for visit in current.unsure)
+    most = None if holes else max(least, Fraction((day - earliest).days))
+    findings = tuple(visit.finding for visit in current.unsure)
+    return Quantity(None, findings, holes, low=least, high=most)
+
+
+@quantity("visits.per-week-recent", keys=KEYS)
+def visits_per_week_recent(context: Context) -> Quantity:
+    """Visits a week in the last `recent-visits-days`.
+
+    The window ends on the order's date when a visit was given on it, else on the day before, so
+    that a weekly rhythm counts the same on whatever day of it the order is signed.
+    """
+    length = fields.whole(context.numbers["recent-visits-days"])
+    day = context.facts.day
+    today = any(visit.days.first == day for visit in context.facts.of(Visits).dated)
+    found = _counted_from(context, day - timedelta(days=length - 1 if today else length))
+    rate = Fraction(WEEK, length)
+    scaled = (n if n is None else n * rate for n in (found.value, found.low, found.high))
+    value, low, high = scaled
+    return Quantity(value, found.findings, found.holes, low, high)
