@@ -139,14 +139,21 @@ def weakest(statuses: Iterable[Status]) -> Status:
     return Status.UNKNOWN if Status.UNKNOWN in found else Status.MET
 
 
-def answer(found: Iterable[tuple[Status, Finding]], holes: tuple[Hole, ...] = ()) -> Answer:
-    """Return whether any of the facts is shown: met by one, unknown by a doubtful one or a hole."""
+def answer(
+    found: Iterable[tuple[Status, Finding]],
+    holes: tuple[Hole, ...] = (),
+    against: Iterable[Finding] = (),
+) -> Answer:
+    """Return whether any of the facts is shown: met by one, unknown by a doubtful one or a hole.
+
+    `against` is the evidence to show when none is.
+    """
     judged = list(found)
     met = [finding for status, finding in judged if status is Status.MET]
     doubtful = [finding for status, finding in judged if status is Status.UNKNOWN]
     if met:
         return shown(met)
-    return cannot_tell(doubtful, holes) if doubtful else not_shown((), holes)
+    return cannot_tell(doubtful, holes) if doubtful else not_shown(against, holes)
 
 
 def holes_of(context: Context, *keys: str) -> tuple[Hole, ...]:
