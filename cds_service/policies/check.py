@@ -1,0 +1,372 @@
+"""What must hold of a policy file before it is compiled; every problem names place and remedy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from cds_service.evidence.context import LEAVES
+from cds_service.evidence.quantities import QUANTITIES
+from cds_service.policies.expressions import OPERATORS, parameters_in
+from cds_service.policies.source import Path, Problem, SourceFile
+from cds_service.terminology import Terminology
+
+ITEM_LISTS = ("asks", "advises", "unsure", "not-covered-route")
+VALUE_SETS = "#/$defs/value-sets"
+JUDGE_SETS = ("in", "not-in")
+MEMBERS = ("all", "any")
+
+
+@cache
+def _schema(name: str) -> dict[str, Any]:
+    path = files("cds_service.policies") / "schemas" / name
+    schema: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return schema
+
+
+@cache
+def _validator() -> Draft202012Validator:
+    return Draft202012Validator(_schema("policy.schema.json"))
+
+
+@cache
+def _leaf_schema(name: str) -> dict[str, Any]:
+    return {**_schema(f"leaves/{name}.json"), "$defs": _schema("policy.schema.json")["$defs"]}
+
+
+@cache
+def _leaf_validator(name: str) -> Draft202012Validator:
+    return Draft202012Validator(_leaf_schema(name))
+
+
+@dataclass(frozen=True)
+class Names:
+    """What a file may refer to beside its own: shared parameters and the terminology."""
+
+    parameters: frozenset[str]
+    terminology: Terminology
+
+
+def check_file(source: SourceFile, names: Names) -> list[Problem]:
+    """Return what is wrong with a policy file; the deeper checks need a sound shape."""
+    shape = [_shape_problem(source, error) for error in _errors(_validator(), source.data)]
+    if shape:
+        return shape
+    check = _Check(source, names)
+    return [*check.expressions(), *check.references(), *check.rows(), *check.cycles()]
+
+
+def check_fragment(source: SourceFile, names: Names) -> list[Problem]:
+    """Return what is wrong with a file of shared rules: parameters, expressions and safety."""
+    defs = _schema("policy.schema.json")
+    wanted = ("parameters", "expressions", "safety", "items")
+    schema = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {name: defs["properties"][name] for name in wanted},
+        "$defs": defs["$defs"],
+    }
+    errors = _errors(Draft202012Validator(schema), source.data)
+    shape = [_shape_problem(source, error) for error in errors]
+    return shape or list(_Check(source, names).expressions())
+
+
+def _errors(validator: Draft202012Validator, data: Any) -> list[ValidationError]:
+    return sorted(validator.iter_errors(data), key=lambda error: [str(p) for p in error.path])
+
+
+def _shape_problem(source: SourceFile, error: ValidationError) -> Problem:
+    deepest = error
+    while deepest.context:
+        deepest = max(deepest.context, key=lambda inner: len(inner.absolute_path))
+    path: Path = tuple(deepest.absolute_path)
+    return source.problem(path, _said(deepest), _remedy(deepest))
+
+
+def _said(error: ValidationError) -> str:
+    where = ".".join(str(part) for part in error.absolute_path) or "the file"
+    message = error.message if len(error.message) < 160 else f"{error.message[:157]}..."
+    return f"{where}: {message}"
+
+
+def _remedy(error: ValidationError) -> str:
+    rule = error.validator
+    if rule == "required":
+        return "add what is missing; every rule and item cites its source"
+    if rule == "additionalProperties":
+        allowed = ", ".join(error.schema.get("properties", {}))
+        return f"use one of: {allowed}" if allowed else "take it out"
+    if rule == "enum":
+        return "use one of: " + ", ".join(str(value) for value in error.validator_value)
+    described = error.schema.get("description") if isinstance(error.schema, Mapping) else None
+    return described or "see docs/policy-format.md"
+
+
+class _Check:
+    """Checks that a schema cannot make: names, numbers, order of rows, cycles."""
+
+    def __init__(self, source: SourceFile, names: Names) -> None:
+        self.source = source
+        self.data = source.data
+        self.names = names
+        self.criteria = self.data.get("criteria", {})
+        self.items = self.data.get("items", {})
+        self.named = self.data.get("expressions", {})
+        self.parameters = names.parameters | set(self.data.get("parameters", {}))
+
+    def expressions(self) -> Iterator[Problem]:
+        """Check every expression: the word, its arguments, the names in them."""
+        for path, node in _expressions(self.data):
+            yield from self._expression(path, node)
+        for path, value in _strings(self.data):
+            if value.startswith("$") and value[1:] not in self.parameters:
+                yield self.source.problem(
+                    path, f"unknown parameter '{value}'", "define it under parameters:"
+                )
+        for path, value in _judged_sets(self.data):
+            yield from self._value_set(path, value)
+
+    def _expression(self, path: Path, node: Mapping[str, Any]) -> Iterator[Problem]:
+        (word, argument), *_ = node.items()
+        if word in OPERATORS:
+            yield from self._operator(path, word, argument)
+        elif word not in LEAVES:
+            known = ", ".join(sorted((*OPERATORS, *LEAVES)))
+            yield self.source.problem(path, f"unknown word '{word}'", f"use one of: {known}")
+        else:
+            yield from self._leaf((*path, word), word, argument)
+
+    def _operator(self, path: Path, word: str, argument: Any) -> Iterator[Problem]:
+        if word == "named" and argument not in self.named:
+            yield self.source.problem(
+                path, f"unknown expression '{argument}'", "define it under expressions:"
+            )
+        if word == "criterion":
+            name = argument if isinstance(argument, str) else argument["id"]
+            if name not in self.criteria:
+                yield self.source.problem(
+                    path, f"unknown criterion '{name}'", "name a criterion of this file"
+                )
+
+    def _leaf(self, path: Path, word: str, argument: Any) -> Iterator[Problem]:
+        for error in _errors(_leaf_validator(word), argument):
+            yield self.source.problem((*path, *error.absolute_path), _said(error), _remedy(error))
+        properties = _leaf_schema(word).get("properties", {})
+        for name, value in argument.items() if isinstance(argument, Mapping) else ():
+            if properties.get(name, {}).get("$ref") == VALUE_SETS:
+                yield from self._value_set((*path, name), value)
+        if word == "number":
+            yield from self._quantities(path, argument)
+
+    def _quantities(self, path: Path, argument: Mapping[str, Any]) -> Iterator[Problem]:
+        terms = [argument.get("of"), *argument.get("plus", ()), *argument.get("minus", ())]
+        for term in terms:
+            if isinstance(term, str) and not term.startswith("$") and term not in QUANTITIES:
+                known = ", ".join(sorted(QUANTITIES))
+                yield self.source.problem(path, f"unknown quantity '{term}'", f"use: {known}")
+
+    def _value_set(self, path: Path, value: Any) -> Iterator[Problem]:
+        for name in [value] if isinstance(value, str) else value or ():
+            if isinstance(name, str) and not self.names.terminology.has(name):
+                yield self.source.problem(
+                    path, f"unknown value set '{name}'", "see docs/value-sets.md"
+                )
+
+    def references(self) -> Iterator[Problem]:
+        """Check that root, group members and items exist."""
+        if self.data["root"] not in self.criteria:
+            yield self.source.problem(("root",), "the root is no criterion", "name a criterion")
+        for name, entry in self.criteria.items():
+            for member in _members(entry):
+                if member not in self.criteria:
+                    yield self.source.problem(
+                        ("criteria", name), f"unknown criterion '{member}'", "add it or drop it"
+                    )
+            if "documented" in entry and name not in self.items:
+                yield self.source.problem(
+                    ("criteria", name), f"no item '{name}' to ask for", "add it under items:"
+                )
+        for path, word, ids in _lists(self.data):
+            if word in ITEM_LISTS:
+                yield from self._known_items(path, ids)
+
+    def _known_items(self, path: Path, ids: Sequence[str]) -> Iterator[Problem]:
+        for name in ids:
+            if name not in self.items:
+                yield self.source.problem(path, f"unknown item '{name}'", "add it under items:")
+
+    def rows(self) -> Iterator[Problem]:
+        """Check that a decision ends with its only else."""
+        for name, entry in self.criteria.items():
+            rows = entry.get("decide", ())
+            places = [index for index, row in enumerate(rows) if "else" in row]
+            if rows and places != [len(rows) - 1]:
+                yield self.source.problem(
+                    ("criteria", name, "decide"),
+                    "a decision needs exactly one else, as its last row",
+                    "end it with `- else: unknown`",
+                )
+
+    def cycles(self) -> Iterator[Problem]:
+        """Check that no criterion depends on itself, also through safety or expressions."""
+        graph = _dependencies(self.data)
+        for name in self.criteria:
+            loop = _loop(name, graph)
+            if loop:
+                yield self.source.problem(
+                    ("criteria", name),
+                    f"cyclic reference: {' -> '.join(loop)}",
+                    "let one of them stand on evidence alone",
+                )
+                return
+
+
+def _members(entry: Mapping[str, Any]) -> Sequence[str]:
+    if "at-least" in entry:
+        members: Sequence[str] = entry["at-least"]["of"]
+        return members
+    return entry.get("all") or entry.get("any") or ()
+
+
+def _expressions(data: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    """Yield every expression of a file, also those inside others."""
+    for path, node in _roots(data):
+        yield from _below(path, node)
+
+
+def _below(path: Path, node: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    yield path, node
+    (word, argument), *_ = node.items()
+    if word in MEMBERS:
+        for index, inner in enumerate(argument):
+            yield from _below((*path, word, index), inner)
+    elif word == "not":
+        yield from _below((*path, word), argument)
+    elif word == "at-least":
+        for index, inner in enumerate(argument["of"]):
+            yield from _below((*path, word, "of", index), inner)
+
+
+def _roots(data: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    for name, node in data.get("expressions", {}).items():
+        yield ("expressions", name), node
+    for name, entry in data.get("criteria", {}).items():
+        for word in ("applies", "documented", "blocking"):
+            if word in entry:
+                yield ("criteria", name, word), entry[word]
+        for index, row in enumerate(entry.get("decide", ())):
+            if "when" in row:
+                yield ("criteria", name, "decide", index, "when"), row["when"]
+    yield from _prior_auth_roots(data)
+    yield from _safety_roots(data)
+
+
+def _prior_auth_roots(data: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    stated = data.get("prior-auth")
+    rows = stated["decide"] if isinstance(stated, Mapping) else ()
+    for index, row in enumerate(rows):
+        if "when" in row:
+            yield ("prior-auth", "decide", index, "when"), row["when"]
+
+
+def _safety_roots(data: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    for name, entry in data.get("safety", {}).items():
+        for index, piece in enumerate(entry.get("evidence", ())):
+            yield ("safety", name, "evidence", index, "is"), piece["is"]
+        for index, row in enumerate(entry.get("judge", ())):
+            if "when" in row.get("if", {}):
+                yield ("safety", name, "judge", index, "if", "when"), row["if"]["when"]
+
+
+def _judged_sets(data: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
+    for name, entry in data.get("safety", {}).items():
+        if "addressed-by" in entry:
+            yield ("safety", name, "addressed-by"), entry["addressed-by"]
+        for index, row in enumerate(entry.get("judge", ())):
+            for word in JUDGE_SETS:
+                if word in row.get("if", {}):
+                    yield ("safety", name, "judge", index, "if", word), row["if"][word]
+
+
+def _strings(node: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    if isinstance(node, str):
+        yield path, node
+    elif isinstance(node, Mapping):
+        for key, value in node.items():
+            yield from _strings(value, (*path, key))
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            yield from _strings(value, (*path, index))
+
+
+def _lists(node: Any, path: Path = ()) -> Iterator[tuple[Path, str, Sequence[str]]]:
+    if isinstance(node, Mapping):
+        for key, value in node.items():
+            if isinstance(value, list) and key in ITEM_LISTS:
+                yield (*path, key), key, value
+            yield from _lists(value, (*path, key))
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            yield from _lists(value, (*path, index))
+
+
+def _dependencies(data: Mapping[str, Any]) -> dict[str, set[str]]:
+    """Return which names each criterion, expression and the safety list depend on."""
+    graph: dict[str, set[str]] = {"(safety)": set()}
+    for name, entry in data.get("criteria", {}).items():
+        graph[name] = {*_members(entry), *_asked(entry)}
+    for name, node in data.get("expressions", {}).items():
+        graph[f"expression {name}"] = set(_asked(node))
+    for entry in data.get("safety", {}).values():
+        graph["(safety)"] |= set(_asked([entry.get("evidence"), entry.get("judge")]))
+    return graph
+
+
+def _asked(node: Any) -> Iterator[str]:
+    if isinstance(node, Mapping):
+        for word, argument in node.items():
+            if word == "criterion" and isinstance(argument, str | Mapping):
+                yield argument if isinstance(argument, str) else argument.get("id", "")
+            elif word == "named":
+                yield f"expression {argument}"
+            elif word == "open-finding":
+                yield "(safety)"
+            else:
+                yield from _asked(argument)
+    elif isinstance(node, list):
+        for inner in node:
+            yield from _asked(inner)
+
+
+def _loop(start: str, graph: Mapping[str, set[str]]) -> list[str]:
+    """Return a path from `start` back to itself, empty when there is none."""
+    waiting = [[start]]
+    seen: set[str] = set()
+    while waiting:
+        path = waiting.pop()
+        for following in sorted(graph.get(path[-1], ())):
+            if following == start:
+                return [*path, start]
+            if following not in seen:
+                seen.add(following)
+                waiting.append([*path, following])
+    return []
+
+
+def unused_parameters(source: SourceFile) -> list[Problem]:
+    """Return parameters that nothing uses: a number nobody reads is a rule nobody kept."""
+    used = set(parameters_in(source.data, {}))
+    used |= {word[2:-1] for _, text in _strings(source.data) for word in text.split()
+             if word.startswith("{$")}
+    return [
+        source.problem(("parameters", name), f"parameter '{name}' is not used", "use or drop it")
+        for name in source.data.get("parameters", {})
+        if name not in used
+    ]

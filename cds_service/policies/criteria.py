@@ -1,0 +1,198 @@
+"""Criteria as compiled: decisions by rows, groups by Kleene's logic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Protocol
+
+from cds_service.evidence.answer import Answer, Finding, Status
+from cds_service.evidence.context import Context, Leaf
+from cds_service.evidence.quantities import Quantity
+from cds_service.policies.kleene import (
+    all_status,
+    any_status,
+    at_least_status,
+    distinct,
+    unique,
+)
+from cds_service.record.model import Hole
+
+AmountOf = Callable[[Context], Quantity]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a criterion came to in one evaluation.
+
+    `status` is what is listed. `weight` is what it counts as: a dose limit of which a part is
+    supportable is listed not-met and counts as unknown (G-25). `asks` are blocking items,
+    `advises` advisory ones, `supports` the part that could be supported (unit, number).
+    """
+
+    status: Status
+    weight: Status
+    findings: tuple[Finding, ...] = ()
+    holes: tuple[Hole, ...] = ()
+    asks: tuple[str, ...] = ()
+    advises: tuple[str, ...] = ()
+    because: str | None = None
+    change: str | None = None
+    supports: tuple[str, Fraction] | None = None
+
+
+NOT_APPLICABLE = Outcome(Status.NA, Status.NA)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a decision: when its answer is met, the criterion is `status`."""
+
+    when: Leaf | None
+    status: Status
+    asks: tuple[str, ...] = ()
+    advises: tuple[str, ...] = ()
+    because: str | None = None
+    change: str | None = None
+    supports: tuple[str, AmountOf] | None = None
+    conditional: bool = False
+
+
+class Body(Protocol):
+    """How a criterion is decided."""
+
+    def __call__(self, context: Context, outcome_of: Callable[[str], Outcome]) -> Outcome:
+        """Return the outcome; `outcome_of` gives that of another criterion."""
+        ...
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Rows in order; the first that is met decides, and a row nobody can answer is carried."""
+
+    rows: tuple[Row, ...]
+    unsure: tuple[str, ...] = ()
+
+    def __call__(self, context: Context, outcome_of: Callable[[str], Outcome]) -> Outcome:
+        """Return the outcome of the first row that fits, unless an open row could change it."""
+        open_rows: list[tuple[Row, Answer]] = []
+        for row in self.rows:
+            answer = row.when(context) if row.when else Answer(Status.MET)
+            if answer.status is Status.MET:
+                settled = _settle(row, answer, context)
+                return self._with_open(settled, open_rows) if open_rows else settled
+            if answer.status is Status.UNKNOWN:
+                open_rows.append((row, answer))
+        raise AssertionError("a decision ends with an else row")
+
+    def _with_open(self, settled: Outcome, open_rows: Sequence[tuple[Row, Answer]]) -> Outcome:
+        """Combine with rows that could have decided first, had we known (supervaluation)."""
+        findings = distinct(
+            [f for _, answer in open_rows for f in answer.findings] + list(settled.findings)
+        )
+        holes = unique(h for _, answer in open_rows for h in answer.holes)
+        same = all(row.status is settled.status for row, _ in open_rows)
+        if same and settled.status is not Status.UNKNOWN:
+            return replace(settled, findings=findings)
+        asks = () if holes else tuple(dict.fromkeys(self.unsure + settled.asks))
+        return Outcome(
+            Status.UNKNOWN,
+            Status.UNKNOWN,
+            findings,
+            unique((*holes, *settled.holes)),
+            asks=asks,
+            advises=settled.advises,
+            because=settled.because if settled.status is Status.UNKNOWN and not holes else None,
+            change=settled.change,
+        )
+
+
+def _settle(row: Row, answer: Answer, context: Context) -> Outcome:
+    outcome = Outcome(
+        row.status,
+        row.status,
+        answer.findings,
+        asks=row.asks,
+        advises=row.advises,
+        because=row.because,
+        change=row.change,
+    )
+    if row.supports:
+        return _limited(outcome, row.supports, context)
+    if row.conditional and row.status is Status.NOT_MET:
+        return replace(outcome, weight=Status.UNKNOWN)
+    return outcome
+
+
+def _limited(outcome: Outcome, supports: tuple[str, AmountOf], context: Context) -> Outcome:
+    """Apply a dose limit: the part that fits is supportable now (G-25)."""
+    unit, amount_of = supports
+    amount = amount_of(context)
+    if amount.value is None or amount.holes:
+        return replace(outcome, weight=Status.UNKNOWN, holes=amount.holes)
+    part = max(amount.value, Fraction(0))
+    weight = Status.UNKNOWN if part > 0 else outcome.weight
+    return replace(outcome, weight=weight, supports=(unit, part))
+
+
+@dataclass(frozen=True)
+class Group:
+    """Criteria under one operator: all, any or at-least."""
+
+    operator: str
+    members: tuple[str, ...]
+    count: int = 0
+
+    def __call__(self, context: Context, outcome_of: Callable[[str], Outcome]) -> Outcome:
+        """Return the operator's result over the weights of the members."""
+        weights = [outcome_of(member).weight for member in self.members]
+        status = self._fold(weights)
+        return Outcome(status, status)
+
+    def _fold(self, weights: Sequence[Status]) -> Status:
+        if self.operator == "all":
+            return all_status(weights)
+        if self.operator == "any":
+            return any_status(weights)
+        return at_least_status(weights, self.count)
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """A criterion that applies only under a condition."""
+
+    applies: Leaf
+    body: Body
+
+    def __call__(self, context: Context, outcome_of: Callable[[str], Outcome]) -> Outcome:
+        """Return not-applicable where the condition is not met; unknown caps the result."""
+        answer = self.applies(context)
+        if answer.status in (Status.NOT_MET, Status.NA):
+            return NOT_APPLICABLE
+        outcome = self.body(context, outcome_of)
+        if answer.status is Status.MET or outcome.status in (Status.MET, Status.NA):
+            return outcome
+        return Outcome(
+            Status.UNKNOWN,
+            Status.UNKNOWN,
+            distinct(answer.findings + outcome.findings),
+            unique(answer.holes + outcome.holes),
+            asks=() if answer.holes else outcome.asks,
+            advises=outcome.advises,
+        )
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """A rule of the policy as compiled: its words, its body, and what hangs on it."""
+
+    id: str
+    text: str
+    source: str
+    body: Body
+    group: Group | None = None
+    parent: str | None = None
+    counts: bool = False
+    parameters: tuple[str, ...] = ()
+    keys: frozenset[str] = field(default=frozenset())

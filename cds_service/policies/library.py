@@ -1,0 +1,176 @@
+"""All policies of a service: loaded, checked together, chosen by the order's date."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cache, cached_property
+from importlib.resources import files
+from pathlib import Path
+
+from cds_service.evaluation import ParameterUse
+from cds_service.evidence import vocabulary
+from cds_service.policies.check import Names, check_file, check_fragment, unused_parameters
+from cds_service.policies.compiler import Compiler, parameter_uses
+from cds_service.policies.policy import Policy
+from cds_service.policies.source import PolicyError, Problem, SourceFile, read_source
+from cds_service.terminology import Terminology
+
+SHARED = "shared.yaml"
+OVERLAY = "overlay.yaml"
+FRAGMENTS = (SHARED, OVERLAY)
+UNROUTED = "unrouted"
+
+
+@dataclass(frozen=True)
+class PolicyLibrary:
+    """The policies of a service.
+
+    `versions` holds every version of a policy by id, newest first; `sources` the file each came
+    from, by (id, version); `shared` the parameters that all policies use.
+    """
+
+    versions: Mapping[str, Sequence[Policy]]
+    sources: Mapping[tuple[str, str], SourceFile]
+    shared: Mapping[str, ParameterUse]
+
+    def ids(self) -> list[str]:
+        """Return the policy ids."""
+        return sorted(set(self.versions) - {UNROUTED})
+
+    @property
+    def unrouted(self) -> Policy:
+        """What judges safety alone, where no policy was routed."""
+        return self.versions[UNROUTED][0]
+
+    @cached_property
+    def common_keys(self) -> frozenset[str]:
+        """Query keys that every policy reads."""
+        keys = [policy.keys for name in self.ids() for policy in self.versions[name]]
+        return frozenset.intersection(*keys) if keys else frozenset()
+
+    def policy(self, policy_id: str | None, day: date) -> Policy | None:
+        """Return the version that governs an order of that day; None when there is none."""
+        for version in self.versions.get(policy_id or "", ()):
+            if version.in_force(day):
+                return version
+        return None
+
+
+def shipped() -> list[tuple[str, str]]:
+    """Return (name, text) of the policy files that come with the package."""
+    folder = files("cds_service.policies") / "library"
+    return sorted(
+        (item.name, item.read_text(encoding="utf-8"))
+        for item in folder.iterdir()
+        if item.name.endswith(".yaml")
+    )
+
+
+def in_folder(folder: Path) -> list[tuple[str, str]]:
+    """Return (name, text) of the policy files of a site's own folder."""
+    paths = sorted(folder.glob("*.yaml"))
+    return [(str(path), path.read_text(encoding="utf-8")) for path in paths]
+
+
+@cache
+def default_library() -> PolicyLibrary:
+    """Return the policies that come with the package."""
+    return load_library(shipped())
+
+
+def load_library(texts: Iterable[tuple[str, str]]) -> PolicyLibrary:
+    """Read, check and compile a set of files; raise PolicyError when any of it is wrong."""
+    problems: list[Problem] = []
+    sources = [source for name, text in texts if (source := _read(name, text, problems))]
+    _raise(problems)
+    fragments = {source.name: source for source in sources if source.name in FRAGMENTS}
+    names = _names(fragments)
+    for source in sources:
+        check = check_fragment if source.name in FRAGMENTS else check_file
+        problems += check(source, names)
+    _raise(problems)
+    policies = [source for source in sources if source.name not in FRAGMENTS]
+    _raise(_together(policies) + [p for source in policies for p in unused_parameters(source)])
+    return _compile(policies, fragments)
+
+
+def check_text(name: str, text: str) -> list[Problem]:
+    """Return what is wrong with one policy file beside the shipped shared files."""
+    shared = [entry for entry in shipped() if entry[0] in FRAGMENTS]
+    try:
+        load_library([*shared, (name, text)])
+    except PolicyError as error:
+        return list(error.problems)
+    return []
+
+
+def _read(name: str, text: str, problems: list[Problem]) -> SourceFile | None:
+    try:
+        return read_source(name, text)
+    except PolicyError as error:
+        problems += error.problems
+        return None
+
+
+def _raise(problems: Sequence[Problem]) -> None:
+    if problems:
+        raise PolicyError(problems)
+
+
+def _names(fragments: Mapping[str, SourceFile]) -> Names:
+    vocabulary.load()
+    terminology = Terminology.load()
+    stated = [name for f in fragments.values() for name in f.data.get("parameters", {})]
+    return Names(frozenset([*stated, *terminology.parameters]), terminology)
+
+
+def _together(sources: Sequence[SourceFile]) -> list[Problem]:
+    """Check what only shows across files: ids used twice, versions that overlap."""
+    return [*_twice(sources), *_overlapping(sources)]
+
+
+def _twice(sources: Sequence[SourceFile]) -> list[Problem]:
+    owner: dict[str, str] = {}
+    problems = []
+    for source in sources:
+        policy = source.data["policy"]
+        for kind in ("criteria", "safety"):
+            for name in source.data.get(kind, {}):
+                if owner.setdefault(name, policy) != policy:
+                    what = f"id '{name}' is already used by {owner[name]}"
+                    problems.append(source.problem((kind, name), what, "give it another id"))
+    return problems
+
+
+def _overlapping(sources: Sequence[SourceFile]) -> list[Problem]:
+    problems = []
+    spans: dict[str, list[tuple[str, str, str]]] = {}
+    for source in sources:
+        effective = source.data["effective"]
+        start, end = effective["start"], effective.get("end") or "9999-12-31"
+        for other_start, other_end, other in spans.get(source.data["policy"], []):
+            if start <= other_end and other_start <= end:
+                what = f"effective dates overlap with {other}"
+                problems.append(source.problem(("effective",), what, "end one before the other"))
+        spans.setdefault(source.data["policy"], []).append((start, end, source.name))
+    return problems
+
+
+def _compile(
+    policies: Sequence[SourceFile], fragments: Mapping[str, SourceFile]
+) -> PolicyLibrary:
+    shared = dict(Terminology.load().parameters_used())
+    if SHARED in fragments:
+        shared |= parameter_uses(fragments[SHARED].data)
+    overlay = fragments[OVERLAY].data if OVERLAY in fragments else {}
+    versions: dict[str, list[Policy]] = {}
+    kept: dict[tuple[str, str], SourceFile] = {}
+    for source in policies:
+        policy = Compiler(source.data, shared, overlay).policy()
+        versions.setdefault(policy.head.id, []).append(policy)
+        kept[policy.head.id, policy.head.version] = source
+    for listed in versions.values():
+        listed.sort(key=lambda policy: policy.start, reverse=True)
+    return PolicyLibrary(versions, kept, shared)

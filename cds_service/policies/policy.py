@@ -1,0 +1,294 @@
+"""A compiled policy and its verdict on one question."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from fractions import Fraction
+from typing import Any
+
+from cds_service.evaluation import (
+    Amount,
+    CriterionResult,
+    MissingItem,
+    ParameterUse,
+    PolicyHead,
+    SafetyFinding,
+    number,
+)
+from cds_service.evidence.answer import Status
+from cds_service.evidence.context import Context, Leaf
+from cds_service.evidence.quantities import QUANTITIES
+from cds_service.policies.criteria import Criterion, Outcome
+from cds_service.policies.expressions import RUN, Running
+from cds_service.policies.kleene import unique
+from cds_service.policies.safety import Overlay, Raised, SafetyRule, raise_rule
+from cds_service.record.model import Hole
+
+_INSERT = re.compile(r"\{([a-z]+\.[a-z-]+|\$[a-z0-9-]+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Something that can be missing, in words, with the click that adds it."""
+
+    id: str
+    text: str
+    source: str
+    action: str | None = None
+    questionnaire: str | None = None
+    link_id: str | None = None
+
+    def missing(self, blocking: bool) -> MissingItem:
+        """Return the item as missing."""
+        return MissingItem(
+            self.id,
+            blocking,
+            self.text,
+            self.source,
+            self.questionnaire,
+            self.link_id,
+            self.action,
+        )
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a policy says of one question."""
+
+    determination: str
+    prior_auth: str | None
+    approvable_now: Amount | None
+    criteria: tuple[CriterionResult, ...]
+    missing: tuple[MissingItem, ...]
+    safety: tuple[SafetyFinding, ...]
+    holes: tuple[Hole, ...]
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A policy file as compiled; `keys` are the query keys its rules read."""
+
+    head: PolicyHead
+    start: date
+    end: date | None
+    codes: frozenset[str]
+    root: str
+    criteria: Mapping[str, Criterion]
+    items: Mapping[str, Item]
+    safety: tuple[SafetyRule, ...]
+    overlay: Overlay | None
+    prior_auth: tuple[tuple[Leaf | None, str], ...]
+    limits: Mapping[str, Any] | None
+    route: tuple[str, ...]
+    parameters: Mapping[str, ParameterUse]
+    keys: frozenset[str]
+    numbers: Mapping[str, Fraction] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        values = {name: use.value for name, use in self.parameters.items()}
+        object.__setattr__(self, "numbers", values)
+
+    def in_force(self, day: date) -> bool:
+        """Whether this version governs an order of that day."""
+        return self.start <= day and (self.end is None or day <= self.end)
+
+    def evaluate(self, context: Context) -> Verdict:
+        """Return the verdict; the context is used for this evaluation alone."""
+        return _Run(self, context).verdict()
+
+
+class _Run(Running):
+    """One evaluation: criteria and safety rules, each decided at most once."""
+
+    def __init__(self, policy: Policy, context: Context) -> None:
+        self.policy = policy
+        self.context = context
+        self.outcomes: dict[str, Outcome] = {}
+        self._raised: list[Raised] | None = None
+        context.memo[RUN] = self
+
+    def outcome(self, criterion: str) -> Outcome:
+        """Return the outcome of a criterion, decided once."""
+        made = self.outcomes.get(criterion)
+        if made is None:
+            body = self.policy.criteria[criterion].body
+            made = self.outcomes[criterion] = body(self.context, self.outcome)
+        return made
+
+    def raised(self) -> list[Raised]:
+        """Return what the policy's safety rules and the overlay raised."""
+        if self._raised is None:
+            own = {rule.id: raise_rule(rule, self.context) for rule in self.policy.safety}
+            overlay = self.policy.overlay
+            shared = overlay.raise_all(self.context, own) if overlay else []
+            self._raised = [*own.values(), *shared]
+        return self._raised
+
+    def verdict(self) -> Verdict:
+        """Put criteria, missing items and safety together (G-02)."""
+        for name in self.policy.criteria:
+            self.outcome(name)
+        determination = self._determination()
+        return Verdict(
+            determination=determination,
+            prior_auth=self._prior_auth(),
+            approvable_now=self._approvable(determination),
+            criteria=tuple(self._results()),
+            missing=tuple(self._missing(determination)),
+            safety=tuple(r.finding() for r in self.raised() if r.judged),
+            holes=self._holes(),
+        )
+
+    def _determination(self) -> str:
+        effects = {raised.effect for raised in self.raised() if raised.judged}
+        root = self.outcome(self.policy.root).weight
+        if "stop" in effects or root is Status.NOT_MET:
+            return "not-covered"
+        open_question = root is not Status.MET or "hold" in effects
+        if open_question or self._unread_safety() or any(self._blocking()):
+            return "conditional"
+        return "covered"
+
+    def _unread_safety(self) -> list[Raised]:
+        """Return safety rules that could decide and whose data could not be read."""
+        return [raised for raised in self.raised() if raised.holes and raised.rule.matters]
+
+    def _prior_auth(self) -> str | None:
+        for when, value in self.policy.prior_auth:
+            if when is None or when(self.context).status is Status.MET:
+                return value
+        return None
+
+    def _approvable(self, determination: str) -> Amount | None:
+        """Return the smallest part that every exceeded limit supports."""
+        if determination != "conditional":
+            return None
+        parts = [
+            outcome.supports
+            for name, outcome in self.outcomes.items()
+            if outcome.supports and self.policy.criteria[name].counts
+        ]
+        if not parts:
+            return None
+        unit = "units" if any(part[0] == "units" for part in parts) else "visits"
+        return Amount(min(value for kind, value in parts if kind == unit), unit)
+
+    def _results(self) -> Iterator[CriterionResult]:
+        for name, criterion in self.policy.criteria.items():
+            yield self._result(criterion, self.outcomes[name])
+        yield from self._safety_results()
+
+    def _result(self, criterion: Criterion, outcome: Outcome) -> CriterionResult:
+        return CriterionResult(
+            id=criterion.id,
+            status=outcome.status,
+            text=self._filled(criterion.text) or "",
+            source=criterion.source,
+            parent=criterion.parent,
+            operator=criterion.group.operator if criterion.group else None,
+            because=self._filled(outcome.because),
+            counts=criterion.counts,
+            parameters=tuple(self.policy.parameters[name] for name in criterion.parameters),
+            would_change=self._would_change(outcome),
+            evidence=outcome.findings,
+            holes=outcome.holes,
+        )
+
+    def _would_change(self, outcome: Outcome) -> tuple[str, ...]:
+        change = self._filled(outcome.change)
+        asked = [self.policy.items[name].text for name in outcome.asks]
+        return tuple(([change] if change else []) + asked)
+
+    def _safety_results(self) -> Iterator[CriterionResult]:
+        """List a contraindication that applies, or could not be looked for, as a criterion."""
+        for raised in self.raised():
+            name = raised.rule.criterion or raised.rule.id
+            if raised.judged and raised.effect == "stop" and raised.rule.criterion:
+                yield self._safety_result(raised, name, Status.NOT_MET)
+            elif raised.holes and raised.rule.matters:
+                yield self._safety_result(raised, name, Status.UNKNOWN)
+
+    def _safety_result(self, raised: Raised, name: str, status: Status) -> CriterionResult:
+        return CriterionResult(
+            id=name,
+            status=status,
+            text=raised.rule.text,
+            source=raised.rule.source,
+            evidence=tuple(j.sighting.finding for j in raised.judged),
+            holes=raised.holes,
+        )
+
+    def _missing(self, determination: str) -> Iterator[MissingItem]:
+        blocking = dict.fromkeys(self._blocking())
+        advisory = dict.fromkeys(self._advisory(determination))
+        for name in blocking:
+            yield self.policy.items[name].missing(True)
+        for name in advisory:
+            if name not in blocking:
+                yield self.policy.items[name].missing(False)
+
+    def _blocking(self) -> Iterator[str]:
+        for name in self._bearing(self.policy.root):
+            yield from self.outcomes[name].asks
+        for raised in self.raised():
+            yield from raised.asks()
+
+    def _bearing(self, name: str) -> Iterator[str]:
+        """Yield the criteria below that keep a group from being met."""
+        outcome = self.outcome(name)
+        if outcome.weight in (Status.MET, Status.NA):
+            return
+        yield name
+        group = self.policy.criteria[name].group
+        if group:
+            for member in group.members:
+                yield from self._bearing(member)
+
+    def _advisory(self, determination: str) -> Iterator[str]:
+        for name in self._heard(self.policy.root):
+            yield from self.outcomes[name].advises
+        for name, criterion in self.policy.criteria.items():
+            if not criterion.counts:
+                yield from self.outcomes[name].advises
+                yield from self.outcomes[name].asks
+        for raised in self.raised():
+            yield from raised.advises()
+        if determination == "not-covered":
+            yield from self.policy.route
+
+    def _heard(self, name: str) -> Iterator[str]:
+        """Yield the criteria whose advice matters: not those of a branch that is not taken."""
+        yield name
+        group = self.policy.criteria[name].group
+        if group is None:
+            return
+        taken = [m for m in group.members if self.outcome(m).weight is Status.MET]
+        decided = group.operator == "any" and taken
+        for member in taken if decided else group.members:
+            yield from self._heard(member)
+
+    def _holes(self) -> tuple[Hole, ...]:
+        found: Iterable[Hole] = (
+            hole
+            for holes in (
+                *(outcome.holes for outcome in self.outcomes.values()),
+                *(raised.holes for raised in self.raised()),
+            )
+            for hole in holes
+        )
+        return unique(found)
+
+    def _filled(self, text: str | None) -> str | None:
+        """Insert quantities and parameters into the policy's words."""
+        if not text or "{" not in text:
+            return text
+        return _INSERT.sub(lambda match: self._number(match.group(1)), text)
+
+    def _number(self, name: str) -> str:
+        if name.startswith("$"):
+            return f"{number(self.policy.numbers[name[1:]]):g}"
+        value = QUANTITIES[name].of(self.context).value
+        return "an unstated number of" if value is None else f"{number(value):g}"

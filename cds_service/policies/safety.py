@@ -1,0 +1,218 @@
+"""Safety rules as compiled: what was found, how urgent it is, what it does to the result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from cds_service.evaluation import SafetyFinding
+from cds_service.evidence.answer import Finding, Status
+from cds_service.evidence.context import Context, Leaf
+from cds_service.evidence.standing import Standing, standing
+from cds_service.policies.kleene import distinct, unique
+from cds_service.record.model import Hole
+
+URGENCIES = ("ED-now", "PCP-prompt", "specialist", "caution")
+EFFECTS = ("stop", "hold", "none")
+EVALUATED_URGENCIES = ("ED-now", "PCP-prompt")
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One finding of a rule with the grade of its evidence and how it stands (G-21)."""
+
+    finding: Finding
+    grade: str
+    standing: Standing
+
+
+Fits = Callable[[Sighting, Context], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeRow:
+    """A row of `judge`: for a sighting that fits, the urgency and the effect."""
+
+    fits: Fits
+    urgency: str
+    effect: str
+    asks: tuple[str, ...] = ()
+    advises: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SafetyRule:
+    """A red flag, contraindication or caution as compiled.
+
+    `policy` is whose text is the clinical source. `subject` are the value sets that name the flag:
+    an encounter whose reason lies in them has looked at it.
+    """
+
+    id: str
+    policy: str
+    text: str
+    source: str
+    evidence: tuple[tuple[str, Leaf], ...]
+    judge: tuple[JudgeRow, ...]
+    criterion: str | None
+    suggests: tuple[str, ...]
+    subject: frozenset[str]
+
+    @property
+    def matters(self) -> bool:
+        """Whether a finding of this rule could change a result."""
+        return any(row.effect != "none" or row.urgency == "ED-now" for row in self.judge)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One sighting with its verdict."""
+
+    sighting: Sighting
+    urgency: str
+    effect: str
+    addressed: bool
+    asks: tuple[str, ...]
+    advises: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """What one rule came to: its judged sightings (none: nothing found) and its holes."""
+
+    rule: SafetyRule
+    judged: tuple[Judged, ...]
+    holes: tuple[Hole, ...]
+
+    @property
+    def effect(self) -> str:
+        """The strongest effect."""
+        return strongest((item.effect for item in self.judged), EFFECTS)
+
+    @property
+    def urgency(self) -> str:
+        """The highest urgency."""
+        return strongest((item.urgency for item in self.judged), URGENCIES)
+
+    def asks(self) -> tuple[str, ...]:
+        """Return the blocking items asked for."""
+        return tuple(dict.fromkeys(item for one in self.judged for item in one.asks))
+
+    def advises(self) -> tuple[str, ...]:
+        """Return the advisory items."""
+        return tuple(dict.fromkeys(item for one in self.judged for item in one.advises))
+
+    def finding(self) -> SafetyFinding:
+        """Return the finding as it leaves the service."""
+        leading = [j for j in self.judged if j.urgency == self.urgency or j.effect == self.effect]
+        return SafetyFinding(
+            id=self.rule.id,
+            urgency=self.urgency,
+            effect=self.effect,
+            text=self.rule.text,
+            source=self.rule.source,
+            policy=self.rule.policy,
+            grade="S" if any(j.sighting.grade == "S" for j in leading) else "P",
+            suspected=all(j.sighting.finding.suspected for j in leading),
+            addressed=all(j.addressed for j in leading),
+            suggests=self.rule.suggests,
+            evidence=distinct(_evidence(leading)),
+        )
+
+
+def strongest(found: Iterable[str], ranking: Sequence[str]) -> str:
+    """Return the first of the ranking that was found; the last when nothing was."""
+    present = set(found)
+    return next((item for item in ranking if item in present), ranking[-1])
+
+
+def _evidence(judged: Iterable[Judged]) -> list[Finding]:
+    found: list[Finding] = []
+    for item in judged:
+        found.append(item.sighting.finding)
+        found.extend(item.sighting.standing.findings())
+    return found
+
+
+def raise_rule(rule: SafetyRule, context: Context, hidden: frozenset[str] = frozenset()) -> Raised:
+    """Ask a rule's evidence and judge what it finds; `hidden` references are left out."""
+    sightings, holes = _sightings(rule, context)
+    shown = [s for s in sightings if s.finding.reference not in hidden]
+    judged = [item for s in shown if (item := _judge(rule, s, context))]
+    return Raised(rule, tuple(judged), unique(holes))
+
+
+def _sightings(rule: SafetyRule, context: Context) -> tuple[list[Sighting], list[Hole]]:
+    """Return each finding once, with its best grade; an uncertain answer is partial evidence."""
+    found: dict[str, Sighting] = {}
+    holes: list[Hole] = []
+    for grade, leaf in rule.evidence:
+        answer = leaf(context)
+        holes.extend(answer.holes)
+        if answer.status is Status.NOT_MET:
+            continue
+        sure = grade if answer.status is Status.MET else "P"
+        for finding in answer.findings:
+            known = found.get(finding.reference)
+            if known is None or (known.grade == "P" and sure == "S"):
+                stand = standing(finding, rule.subject, context)
+                found[finding.reference] = Sighting(finding, sure, stand)
+    return list(found.values()), holes
+
+
+def _judge(rule: SafetyRule, sighting: Sighting, context: Context) -> Judged | None:
+    row = next((row for row in rule.judge if row.fits(sighting, context)), None)
+    if row is None:
+        return None
+    acknowledged = rule.id in context.acknowledged
+    addressed = _addressed(row.urgency, sighting.standing, acknowledged)
+    if addressed:
+        return Judged(sighting, row.urgency, "none", True, (), row.advises)
+    effect = _lowered(row, sighting, acknowledged)
+    return Judged(sighting, row.urgency, effect, False, row.asks, row.advises)
+
+
+def _addressed(urgency: str, stand: Standing, acknowledged: bool) -> bool:
+    """Whether the finding has been dealt with (G-21)."""
+    if urgency == "ED-now":
+        return stand.cleared is not None
+    if urgency == "PCP-prompt":
+        return acknowledged or stand.cleared is not None or stand.reviewed is not None
+    return False
+
+
+def _lowered(row: JudgeRow, sighting: Sighting, acknowledged: bool) -> str:
+    """Return the effect: partial evidence never stops, nor an unconfirmed cause looked into."""
+    if row.effect != "stop":
+        return row.effect
+    looked_into = sighting.standing.evaluated is not None or acknowledged
+    unconfirmed = row.urgency == "ED-now" and sighting.finding.suspected
+    if sighting.grade != "S" or (unconfirmed and looked_into):
+        return "hold"
+    return "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """The shared list as one policy reads it (G-20)."""
+
+    rules: tuple[SafetyRule, ...]
+    covered_by: Mapping[str, tuple[str, ...]]
+    effect: str
+    asks: tuple[str, ...]
+
+    def raise_all(self, context: Context, own: Mapping[str, Raised]) -> list[Raised]:
+        """Judge the shared rules on facts that the policy's own rules have not raised."""
+        return [self._raise(rule, context, own) for rule in self.rules]
+
+    def _raise(self, rule: SafetyRule, context: Context, own: Mapping[str, Raised]) -> Raised:
+        covering = [own[name] for name in self.covered_by.get(rule.id, ()) if name in own]
+        hidden = frozenset(j.sighting.finding.reference for r in covering for j in r.judged)
+        raised = raise_rule(rule, context, hidden)
+        return replace(raised, judged=tuple(self._weigh(item) for item in raised.judged))
+
+    def _weigh(self, item: Judged) -> Judged:
+        """Give an open emergency with sufficient evidence the effect this policy states."""
+        if item.urgency != "ED-now" or item.addressed or item.sighting.grade != "S":
+            return replace(item, effect="none", asks=())
+        return replace(item, effect=self.effect, asks=self.asks)

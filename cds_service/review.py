@@ -1,0 +1,183 @@
+"""The decision core: a case in, evaluations out. No web, no network, no clock."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, tzinfo
+from fractions import Fraction
+from typing import Any
+
+import orjson
+
+from cds_service.evaluation import Evaluation, MissingItem
+from cds_service.evidence.context import Context, Facts
+from cds_service.evidence.coverage import CoverageFact, coverages_of
+from cds_service.evidence.notes import notes_of
+from cds_service.evidence.orders import OrderGroup
+from cds_service.evidence.quantities import QUANTITIES
+from cds_service.policies.library import PolicyLibrary
+from cds_service.policies.policy import Policy, Verdict
+from cds_service.policies.routing import PayerEntry, routed
+from cds_service.record.model import Hole, PatientRecord, Resource
+from cds_service.terminology import Terminology
+
+SHOWN_FACTS = (
+    "visits.year",
+    "visits.episode",
+    "order.visits",
+    "order.units-per-visit",
+    "episode.day",
+)
+ALWAYS_READ = ("patient", "coverage")
+NO_COVERAGE = MissingItem("G-16", True, "An active coverage of the patient", "G-16")
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a site decides by: policies, the table of payers, codes, the time zone."""
+
+    library: PolicyLibrary
+    payers: Sequence[PayerEntry]
+    terminology: Terminology
+    zone: tzinfo
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is reviewed.
+
+    `orders` are all draft orders signed together, as received; `record` what is known of the
+    patient, with its holes; `day` the day the orders count on. `acknowledged` are ids of safety
+    findings answered "evaluated, not present"; `notes` remarks on how the case came about.
+    """
+
+    orders: Sequence[Resource]
+    record: PatientRecord
+    day: date
+    acknowledged: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Payer:
+    """A coverage with the policy it leads to (None: none was routed) and the payer's name."""
+
+    coverage: CoverageFact | None
+    policy: Policy | None
+    name: str | None
+
+
+def facts_of(case: Case, rules: Rules) -> Facts:
+    """Return the facts of a case's record on its day."""
+    numbers = {name: use.value for name, use in rules.library.shared.items()}
+    return Facts(case.record, case.orders, case.day, rules.zone, rules.terminology, numbers)
+
+
+def payers_of(case: Case, group: OrderGroup, rules: Rules) -> list[Payer]:
+    """Return the coverages that answer for a group of orders, each with its policy."""
+    orders = [order.resource for order in group.orders]
+    found = coverages_of(case.record, orders, case.day, rules.zone)
+    return [_payer(coverage, case.day, rules) for coverage in found]
+
+
+def _payer(coverage: CoverageFact, day: date, rules: Rules) -> Payer:
+    told, route = routed(coverage, rules.payers)
+    names = [name for payor in told.payors for name in payor.names]
+    return Payer(told, rules.library.policy(route.policy, day), next(iter(names), None))
+
+
+def review(case: Case, rules: Rules) -> list[Evaluation]:
+    """Return one Evaluation for each (coverage, group of orders signed together)."""
+    facts = facts_of(case, rules)
+    group = OrderGroup.of(facts)
+    if not group.orders:
+        return []
+    payers = payers_of(case, group, rules) or [Payer(None, None, None)]
+    return [evaluation for payer in payers for evaluation in _under(facts, group, payer, case, rules)]
+
+
+def _under(
+    facts: Facts, group: OrderGroup, payer: Payer, case: Case, rules: Rules
+) -> Iterable[Evaluation]:
+    billed = group.under(payer.coverage.reference if payer.coverage else None)
+    if billed.orders:
+        yield _evaluate(facts, billed, payer, case, rules)
+
+
+def _evaluate(
+    facts: Facts, group: OrderGroup, payer: Payer, case: Case, rules: Rules
+) -> Evaluation:
+    policy = payer.policy
+    covered = group.of_codes(policy.codes) if policy else group
+    judge = policy if policy and covered.orders else rules.library.unrouted
+    asked = covered if covered.orders else group
+    context = Context(facts, asked, payer.coverage, judge.numbers, case.acknowledged)
+    verdict = judge.evaluate(context)
+    made = Evaluation(
+        orders=asked.references,
+        day=case.day,
+        coverage=payer.coverage.reference if payer.coverage else None,
+        policy=policy.head if policy else None,
+        determination=verdict.determination,
+        safety=verdict.safety,
+        unread=_unread(case.record, judge),
+        notes=(*case.notes, *asked.notes, *notes_of(facts)),
+        payer=payer.name,
+    )
+    made = _answered(made, verdict, judge) if judge is policy else _unanswered(made, payer)
+    made = replace(made, facts=_numbers(context))
+    return replace(made, digest=digest(made, [order.resource for order in asked.orders]))
+
+
+def _answered(made: Evaluation, verdict: Verdict, policy: Policy) -> Evaluation:
+    return replace(
+        made,
+        prior_auth=verdict.prior_auth,
+        approvable_now=verdict.approvable_now,
+        limits=policy.limits,
+        criteria=verdict.criteria,
+        missing=verdict.missing,
+    )
+
+
+def _unanswered(made: Evaluation, payer: Payer) -> Evaluation:
+    """No policy speaks: safety alone was looked at. Without a coverage, ask for one (G-16)."""
+    unread = any(hole.key == "coverage" for hole in made.unread)
+    if payer.coverage is not None and not (unread and not payer.coverage.read):
+        return replace(made, determination="not-applicable")
+    missing = () if unread else (NO_COVERAGE,)
+    return replace(made, determination="conditional", missing=missing)
+
+
+def _unread(record: PatientRecord, policy: Policy) -> tuple[Hole, ...]:
+    keys = [*ALWAYS_READ, *sorted(policy.keys - set(ALWAYS_READ)), "references"]
+    return tuple(dict.fromkeys(record.holes_of(keys)))
+
+
+def _numbers(context: Context) -> Mapping[str, Fraction]:
+    found = {name: QUANTITIES[name].of(context).value for name in SHOWN_FACTS}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def digest(evaluation: Evaluation, orders: Iterable[Resource]) -> str:
+    """Return the SHA-256 of the facts of an evaluation; the day it was made does not count."""
+    head = evaluation.policy
+    content = {
+        "policy": [head.id, head.version] if head else None,
+        "coverage": evaluation.coverage,
+        "orders": [_plain(order) for order in orders],
+        "determination": evaluation.determination,
+        "criteria": sorted([item.id, item.status.value] for item in evaluation.criteria),
+        "missing": sorted([item.id, item.blocking] for item in evaluation.missing),
+        "safety": sorted([item.id, item.urgency, item.effect] for item in evaluation.safety),
+    }
+    return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _plain(node: Any) -> Any:
+    """Return order content without extensions: an answer carried back changes no digest."""
+    if isinstance(node, dict):
+        return {k: _plain(v) for k, v in node.items() if k not in ("extension", "meta", "text")}
+    return [_plain(item) for item in node] if isinstance(node, list) else node

@@ -1,0 +1,228 @@
+"""The services: record, review and cards put together for one hook call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from time import monotonic
+from typing import Any
+
+import cards
+from cds_service.evaluation import Evaluation
+from cds_service.evidence.orders import OrderGroup
+from cds_service.evidence.scope import order_day
+from cds_service.hooks.errors import HookError
+from cds_service.hooks.request import HookRequest
+from cds_service.hooks.response import HookResponse
+from cds_service.hooks.servers import is_loopback
+from cds_service.hooks.service import Service
+from cds_service.policies.library import (
+    PolicyLibrary,
+    default_library,
+    in_folder,
+    load_library,
+    shipped,
+)
+from cds_service.policies.routing import TABLE, load_table
+from cds_service.record.client import Limits
+from cds_service.record.gathering import record_of_bundle
+from cds_service.record.model import PatientRecord
+from cds_service.record.pool import FetchPool
+from cds_service.record.queries import prefetch_templates
+from cds_service.record.reader import RecordReader, order_references, unobtainable
+from cds_service.review import Case, Rules, facts_of, payers_of, review
+from cds_service.settings import Settings, load_settings
+from cds_service.terminology import Terminology
+
+EVALUATIONS = "massage-cds.evaluations"
+REVIEW_ID = "massage-order-review"
+
+
+def build_services(
+    settings: Settings,
+    today: Callable[[], date],
+    *,
+    allowed_server: Callable[[str], bool],
+) -> list[Service]:
+    """Return the services of the settings' families.
+
+    Raises PolicyError or PayersError when policies or routing cannot be used: a service never
+    starts on half a policy set.
+    """
+    limits = Limits(max_pages=settings.max_pages, max_bytes=settings.max_response)
+    reader = RecordReader(FetchPool(settings.fetch_workers), limits=limits)
+    reviewer = Reviewer(rules_of(settings), reader, settings.deadline, today, allowed_server)
+    return [_order_review(reviewer)] if "review" in settings.families else []
+
+
+def rules_of(settings: Settings) -> Rules:
+    """Return policies, routing and codes as the settings name them."""
+    return Rules(
+        library=_library(settings),
+        payers=load_table(settings.payers or TABLE),
+        terminology=Terminology.load(),
+        zone=settings.timezone,
+    )
+
+
+def _library(settings: Settings) -> PolicyLibrary:
+    if settings.policies is None:
+        return default_library()
+    return load_library([*shipped(), *in_folder(settings.policies)])
+
+
+def _order_review(reviewer: Reviewer) -> Service:
+    return Service(
+        id=REVIEW_ID,
+        hook="order-sign",
+        title="Massage order review",
+        description=(
+            "Holds an order for massage therapy against the payer's published policy and the "
+            "patient's record: criteria met, what is missing, red flags."
+        ),
+        handler=reviewer.answer,
+        prefetch=prefetch_templates(),
+        usage_requirements=(
+            "FHIR R4. Orders are ServiceRequests with a CPT code (97124, 97140). What prefetch "
+            "lacks is read from fhirServer."
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class Reviewer:
+    """Answers a hook call: reads what the payer's policy needs, reviews, writes cards."""
+
+    rules: Rules
+    reader: RecordReader
+    deadline: float
+    today: Callable[[], date]
+    allowed_server: Callable[[str], bool]
+
+    def answer(self, request: HookRequest) -> HookResponse:
+        """Return the cards for one call; raises HookError as `evaluations` does."""
+        evaluations, case, group = self.evaluations(request)
+        return HookResponse(
+            cards=self._cards(request, case, evaluations, group),
+            extension=_explanation(evaluations) if request.explain else {},
+        )
+
+    def evaluations(self, request: HookRequest) -> tuple[list[Evaluation], Case, OrderGroup]:
+        """Return what a call's orders come to, the case and the orders in scope.
+
+        Raises HookError 412 when the Patient, or all clinical data, can be had neither way.
+        """
+        drafts = [draft.resource for draft in request.draft_orders]
+        day, notes = self._day(drafts, request.patient_id)
+        ends = monotonic() + self.deadline
+        record = self._first(request, drafts, ends)
+        case = Case(drafts, record, day, notes=notes)
+        group = OrderGroup.of(facts_of(case, self.rules))
+        if group.orders:
+            record = self._rest(request, case, group, ends)
+            _refuse_unobtainable(record)
+            case = Case(drafts, record, day, notes=notes)
+        return review(case, self.rules), case, group
+
+    def _day(self, drafts: list[Any], patient_id: str) -> tuple[date, tuple[str, ...]]:
+        rules = self.rules
+        return order_day(drafts, patient_id, self.today(), rules.zone, rules.terminology)
+
+    def _first(self, request: HookRequest, drafts: list[Any], ends: float) -> PatientRecord:
+        """Read who the patient is and who pays, with all that every policy needs."""
+        needs = self.rules.library.common_keys | {"patient", "coverage"}
+        return self._read(request, drafts, needs, ends, None)
+
+    def _rest(
+        self, request: HookRequest, case: Case, group: OrderGroup, ends: float
+    ) -> PatientRecord:
+        """Read what the policies of the coverages need beyond that."""
+        payers = payers_of(case, group, self.rules)
+        policies = [payer.policy or self.rules.library.unrouted for payer in payers]
+        needs = frozenset(key for policy in policies for key in policy.keys)
+        return self._read(request, list(case.orders), needs, ends, case.record)
+
+    def _read(
+        self,
+        request: HookRequest,
+        drafts: list[Any],
+        needs: frozenset[str],
+        ends: float,
+        record: PatientRecord | None,
+    ) -> PatientRecord:
+        server, refusal = self._server(request)
+        token = request.authorization
+        return self.reader.read(
+            patient_id=request.patient_id,
+            needs=needs,
+            deadline=ends,
+            prefetch=request.prefetch,
+            fhir_server=server,
+            token=token.access_token if token else None,
+            scope=token.scope if token else None,
+            references=order_references(drafts),
+            drafts=drafts,
+            record=record,
+            refusal=refusal,
+        )
+
+    def _server(self, request: HookRequest) -> tuple[str | None, str]:
+        server = request.fhir_server
+        if server and not self.allowed_server(server):
+            return None, "not-allowed"
+        return server, "absent"
+
+    def _cards(
+        self,
+        request: HookRequest,
+        case: Case,
+        evaluations: list[Evaluation],
+        group: OrderGroup,
+    ) -> list[dict[str, Any]]:
+        named = {draft.reference: draft.resource for draft in group.drafts}
+        asked = cards.CardRequest(
+            hook_instance=request.hook_instance,
+            patient=f"Patient/{request.patient_id}",
+            orders=named,
+            user=request.user_id,
+            encounter=f"Encounter/{request.encounter_id}" if request.encounter_id else None,
+            record=case.record,
+            day=case.day,
+            text_only=group.text_only,
+        )
+        return cards.render(evaluations, asked)
+
+
+def _refuse_unobtainable(record: PatientRecord) -> None:
+    holes = unobtainable(record)
+    if holes:
+        told = ", ".join(dict.fromkeys(f"{hole.query} ({hole.reason})" for hole in holes))
+        words = (
+            f"Needed and to be had neither from prefetch nor from the FHIR server: {told}. "
+            "Send it as prefetch, or a fhirServer and token that can read it."
+        )
+        raise HookError(412, "processing", words)
+
+
+def _explanation(evaluations: list[Evaluation]) -> Mapping[str, Any]:
+    return {EVALUATIONS: [evaluation.as_json() for evaluation in evaluations]}
+
+
+def explain(request: HookRequest, bundle: Mapping[str, Any] | None) -> list[Evaluation]:
+    """Return the evaluations of one request, against a Bundle or what the request itself offers.
+
+    Without a Bundle the record is the request's prefetch, and its fhirServer where that is on this
+    machine.
+    """
+    settings = load_settings()
+    rules = rules_of(settings)
+    today = datetime.now(settings.timezone).date()
+    drafts = [draft.resource for draft in request.draft_orders]
+    if bundle is not None:
+        record = record_of_bundle(request.patient_id, bundle)
+        day, notes = order_day(drafts, request.patient_id, today, rules.zone, rules.terminology)
+        return review(Case(drafts, record, day, notes=notes), rules)
+    reader = RecordReader(FetchPool(settings.fetch_workers))
+    reviewer = Reviewer(rules, reader, settings.deadline, lambda: today, is_loopback)
+    return reviewer.evaluations(request)[0]
