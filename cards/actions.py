@@ -72,6 +72,11 @@ def fits_amount(key: str | None) -> bool:
     return _ACTIONS.get(key or "", {}).get("update") in ("visits", "units")
 
 
+def about_findings(key: str) -> bool:
+    """Whether what the click creates is about the open safety findings."""
+    return _ACTIONS.get(key, {}).get("about") == "finding"
+
+
 def suggest(wish: Wish, request: CardRequest) -> Json | None:
     """Return one suggestion as JSON (with its `key`), None where it cannot be made valid."""
     action = _ACTIONS.get(wish.key)

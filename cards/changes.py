@@ -7,7 +7,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from cards.request import concept_words, listed, member
+from cards.request import concept_words, is_cpt, listed, member
 from cards.words import WORDS
 from cds_service.record.model import Resource
 
@@ -55,6 +55,24 @@ def frequency(order: Resource, settings: Mapping[str, Any] | None, **_: Any) -> 
     return None if after == order else Change(order, after)
 
 
+def code(order: Resource, settings: Mapping[str, str] | None, **_: Any) -> Change | None:
+    """Replace codes of procedures by others, without the old display."""
+    after = deepcopy(order)
+    for coding in listed(member(after, "code", "coding")):
+        if is_cpt(coding) and (settings or {}).get(str(coding.get("code"))):
+            coding["code"] = (settings or {})[coding["code"]]
+            coding.pop("display", None)
+    return None if after == order else Change(order, after)
+
+
+def category(order: Resource, settings: Mapping[str, Any] | None, **_: Any) -> Change | None:
+    """Add a category."""
+    given = listed(order.get("category"))
+    if not settings or settings in given:
+        return None
+    return Change(order, deepcopy(order) | {"category": [*given, dict(settings)]})
+
+
 def reason(order: Resource, conditions: Sequence[Resource], **_: Any) -> Change | None:
     """Add the one fitting diagnosis of the record as the reason."""
     if len(conditions) != 1 or not conditions[0].get("id"):
@@ -83,6 +101,8 @@ CHANGES: Mapping[str, Callable[..., Change | None]] = {
     "visits": visits,
     "units": units,
     "frequency": frequency,
+    "code": code,
+    "category": category,
     "reason": reason,
     "site": site,
 }

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from cards.actions import Wish, fits_amount, for_approvable, suggestions_of
+from cards.actions import Wish, about_findings, fits_amount, for_approvable, suggestions_of
 from cards.card import Draft, Json, policy_label
 from cards.facts import Fact, facts_of
 from cards.request import CardRequest
@@ -87,7 +87,7 @@ def view_of(evaluation: Evaluation, request: CardRequest) -> Json:
         "advice": [item for item in evaluation.missing if not item.blocking],
         "unmet": unmet,
         "open": [row(item) for item in deciding if item.status is Status.UNKNOWN],
-        "rows": _rows(deciding),
+        "rows": _rows(deciding, evaluation.missing),
         "changes": _changes(deciding),
         "holes": holes,
         "addressed": facts_of([evaluation], addressed=True),
@@ -130,17 +130,37 @@ def _verdict(criterion: CriterionResult) -> str:
 
 def _deciding(criteria: Sequence[CriterionResult]) -> list[CriterionResult]:
     """Return the leaves that the result rests on."""
+    named = {item.id: item for item in criteria}
     parents = {item.parent for item in criteria}
     return [
-        item
-        for item in criteria
-        if item.counts and item.id not in parents and item.status is not Status.NA
+        item for item in criteria if item.counts and item.id not in parents and _bears(item, named)
     ]
 
 
-def _rows(deciding: Iterable[CriterionResult]) -> list[Row]:
-    """Return the lines of the table: what is open first; a met criterion with evidence counts."""
-    telling = [item for item in deciding if item.status is not Status.MET or item.evidence]
+def _bears(item: CriterionResult, named: Mapping[str, CriterionResult]) -> bool:
+    """Whether a criterion is no failed branch beside one that holds or may still hold."""
+    if item.status is Status.NA:
+        return False
+    group = named.get(item.parent or "")
+    if group is None or group is item:
+        return True
+    weaker = group.operator != "all" and _ORDER[item.status] < _ORDER[group.status]
+    return not weaker and _bears(group, named)
+
+
+def _rows(deciding: Iterable[CriterionResult], missing: Iterable[MissingItem]) -> list[Row]:
+    """Return the lines of the table, what is open first.
+
+    A met criterion tells by its evidence; a document that is asked for stands among the items.
+    """
+    asked = {item.id for item in missing}
+    telling = [
+        item
+        for item in deciding
+        if item.evidence
+        or item.status is Status.NOT_MET
+        or (item.status is Status.UNKNOWN and (item.holes or item.id not in asked))
+    ]
     return [row(item) for item in sorted(telling, key=lambda item: _ORDER[item.status])]
 
 
@@ -231,7 +251,8 @@ def _overdue(evaluation: Evaluation) -> bool:
 
 
 def _wishes(evaluation: Evaluation, view: Json) -> list[Wish]:
-    evidence = _reason_evidence(evaluation.criteria)
+    diagnoses = _reason_evidence(evaluation.criteria)
+    found = tuple(finding for fact in view["held"] for finding in fact.evidence)
     items = sorted(evaluation.missing, key=lambda item: not item.blocking)
     wishes = [
         Wish(
@@ -239,7 +260,7 @@ def _wishes(evaluation: Evaluation, view: Json) -> list[Wish]:
             orders=evaluation.orders,
             note=note("task-note", view | {"item": item}),
             item=item.text,
-            evidence=evidence,
+            evidence=found if about_findings(item.action) else diagnoses,
             amount=evaluation.approvable_now,
             questionnaire=item.questionnaire,
         )

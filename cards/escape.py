@@ -71,8 +71,8 @@ def sentence(lead: str, step: str = "", joint: str = " - ") -> str:
 
 
 def short(text: str) -> str:
-    """Return the head of an item's text: what stands before a bracket, semicolon or full stop."""
-    head = re.split(r"\s*[(;]|\.\s", text, maxsplit=1)[0]
+    """Return the head of an item's text: up to a bracket, dash, semicolon or full stop."""
+    head = re.split(r"\s*[(;]|\s-\s|\.\s", text, maxsplit=1)[0]
     return head.rstrip(" .") or text
 
 

@@ -66,9 +66,14 @@ class CardRequest:
 def code_of(order: Mapping[str, Any]) -> str:
     """Return the CPT code of an order, or ""."""
     for coding in listed(member(order, "code", "coding")):
-        if member(coding, "system") in WORDS["cpt-systems"]:
+        if is_cpt(coding):
             return str(coding.get("code") or "")
     return ""
+
+
+def is_cpt(coding: Any) -> bool:
+    """Whether a coding is of CPT, under any of the names in use."""
+    return member(coding, "system") in WORDS["cpt-systems"]
 
 
 def site_of(order: Mapping[str, Any]) -> str:

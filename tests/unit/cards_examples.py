@@ -100,7 +100,6 @@ def criterion(
         source="S2 L65",
         evidence=evidence,
         parent="ROOT",
-        operator="all",
         **more,
     )
 
@@ -147,7 +146,7 @@ def k1() -> Evaluation:
         limits={"visits": 12, "period": "P1Y"},
         facts={"visits.year": Fraction(11), "order.visits": Fraction(1)},
         criteria=(
-            CriterionResult("ROOT", Status.MET, "All conditions", "S2 L64"),
+            CriterionResult("ROOT", Status.MET, "All conditions", "S2 L64", operator="all"),
             criterion("CCA-E2", "met", "Diagnosis (chronic pain)", CHRONIC_PAIN),
             criterion(
                 "CCA-D4a",

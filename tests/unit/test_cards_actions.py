@@ -51,7 +51,8 @@ def steps(key: str, call: Any = None, *orders: str, **more: Any) -> list[dict[st
 @pytest.mark.parametrize("key", sorted(action_keys()))
 @pytest.mark.parametrize("user", ["Practitioner/dr", None])
 def test_every_resource_is_valid_r4_and_names_the_patient(key, user):
-    call = request(order(quantityQuantity=UNITS), user=user, record=record(CONDITION))
+    code = "97122" if key == "replace-deleted-code" else "97124"
+    call = request(order(code=code, quantityQuantity=UNITS), user=user, record=record(CONDITION))
     amount = Amount(Fraction(4), "units") if "units" in key else FOUR
     made = suggest(
         wish(key, evidence=(CHRONIC_PAIN,), amount=amount, questionnaire="http://x/Q|1"), call
@@ -193,8 +194,33 @@ def test_the_coverage_card_takes_the_reason_from_criteria_that_are_met():
     assert card["suggestions"][0]["actions"][0]["type"] == "update"
 
 
+def test_deleted_code_is_replaced_and_nothing_else():
+    [step] = steps("replace-deleted-code", request(order(code="97122")))
+    assert step["resource"] == order(code="97140")
+    assert steps("replace-deleted-code", request(order(code="97124"))) == []
+
+
+def test_type_of_service_is_added_to_other_categories():
+    [step] = steps("state-type-of-service", request(order(category=[{"text": "Rehab"}])))
+    assert step["resource"]["category"] == [{"text": "Rehab"}, {"text": "Massage"}]
+
+
+def test_a_referral_is_about_the_finding_not_the_diagnosis():
+    pregnancy = replace(CLOT, reference="Condition/preg", text="Pregnancy")
+    found = replace(
+        evaluation(
+            criteria=(criterion("A", "met", "Diagnosis", CHRONIC_PAIN),),
+            missing=(item("D7", "Consult", action="refer-obgyn"),),
+        ),
+        safety=(replace(k4().safety[0], suggests=(), evidence=(pregnancy,)),),
+    )
+    cards = render([found], request())
+    [made] = [one for card in cards for one in card.get("suggestions", [])]
+    assert made["actions"][0]["resource"]["reasonReference"] == [{"reference": "Condition/preg"}]
+
+
 def test_site_comes_from_the_one_diagnosis():
-    [step] = steps("add-site", request(record=record(CONDITION)), evidence=(CHRONIC_PAIN,))
+    [step] = steps("set-site", request(record=record(CONDITION)), evidence=(CHRONIC_PAIN,))
     assert step["resource"]["bodySite"] == [{"text": "low back"}]
 
 

@@ -191,6 +191,34 @@ def test_groups_and_criteria_that_do_not_count_stay_out():
     assert "The group" not in card["detail"]
 
 
+def test_a_failed_branch_beside_one_that_holds_is_not_shown():
+    criteria = (
+        replace(criterion("ROOT", "met", "Either"), parent=None, operator="any"),
+        replace(criterion("P", "met", "Pain path"), operator="all"),
+        replace(
+            criterion("P1", "met", "Pain", Finding("Condition/c", None, None, "Pain")), parent="P"
+        ),
+        criterion("B", "not-met", "Terminal illness"),
+    )
+    [card] = render([evaluation(determination="covered", criteria=criteria)], request())
+    assert "| Pain | met | Pain |" in card["detail"]
+    assert "Terminal illness" not in card["detail"]
+    failed = tuple(replace(one, status=criteria[3].status) for one in criteria)
+    [card] = render([evaluation(determination="not-covered", criteria=failed)], request())
+    assert "| Pain | not met |" in card["detail"]
+    assert "| Terminal illness | not met |" in card["detail"]
+
+
+def test_a_document_asked_for_is_not_said_twice():
+    found = evaluation(
+        criteria=(criterion("KP-D1", "unknown", "Objective limitation"),),
+        missing=(item("KP-D1", "Examination note"),),
+    )
+    [card] = render([found], request())
+    assert "1. Examination note (KP-D1)" in card["detail"]
+    assert "Objective limitation" not in card["detail"]
+
+
 def test_several_orders_are_named():
     orders = (order("sr-1"), order("sr-2", "97140"), order("mr-1", "72148"))
     both = replace(k2(), orders=("ServiceRequest/sr-1", "ServiceRequest/sr-2"))
