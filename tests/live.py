@@ -3,7 +3,7 @@
 import re
 import threading
 from contextlib import contextmanager
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import requests
 from flask import Flask, request
@@ -38,7 +38,7 @@ def http():
 def question(url):
     """Return what a FHIR query asks, however its parameters are ordered: (path, parameters)."""
     parts = urlsplit(url)
-    path = parts.path.partition("/fhir/")[2] or parts.path
+    path = (parts.path.partition("/fhir/")[2] or parts.path).removesuffix("/_search")
     pairs = [(n, v) for n, v in parse_qsl(parts.query) if n not in UNTOLD]
     return path, frozenset((n, frozenset(v.split(","))) for n, v in pairs)
 
@@ -54,7 +54,8 @@ class FhirServer:
         self.app.before_request(self._note)
 
     def _note(self):
-        self.log.append(question(request.full_path))
+        told = urlencode(list(request.form.items(multi=True)))
+        self.log.append(question(f"{request.full_path}&{told}"))
 
 
 class Service:
