@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import requests
 from flask import Flask, request
-from werkzeug.serving import make_server
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 from cds_service.sandbox import SandboxStore, sandbox_blueprint
 
@@ -15,10 +15,17 @@ UNTOLD = {"_count", "_format", "_sort", "_offset", "page", "_page"}
 TOKEN = re.compile(r"\{\{\s*%?context\.(\w+)\s*\}\}")
 
 
+class Quiet(WSGIRequestHandler):
+    """Says nothing of each request."""
+
+    def log_request(self, *_):
+        pass
+
+
 @contextmanager
 def serve(app):
     """Serve a WSGI application on a free loopback port; gives its base URL."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
