@@ -211,7 +211,7 @@ def add_safety_screen(chart: Chart, answers: str | Json, about: Json) -> None:
 
 def screen_answer(answer: str | bool) -> Json:
     """Return the answer to one question; YAML reads a bare yes and no as true and false."""
-    code = {True: "yes", False: "no"}.get(answer, str(answer))
+    code = ("yes" if answer else "no") if isinstance(answer, bool) else answer
     return {"valueCoding": coding(base("CodeSystem/screen-answers"), code)}
 
 
