@@ -30,7 +30,7 @@ _PERSONS = ("Patient", "RelatedPerson")
 _PROFESSIONALS = ("Practitioner", "PractitionerRole")
 _ORDER_FIELDS = ("requester", "performer", "insurance", "reasonReference")
 _CLINICAL_EXCEPT = ("patient", "coverage")
-_ASK_AGAIN = re.compile(r"not-allowed|http-4\d\d")
+_ASK_AGAIN = re.compile(r"not-allowed|http-4(00|04|10)")
 
 
 @dataclass(frozen=True)
