@@ -121,7 +121,9 @@ def recent(facts: Facts, days: Days | None, limit: object) -> Status:
     """Whether a date lies within the last `limit` days; any date does when there is no limit."""
     if limit is None:
         return Status.MET
-    return days.within(facts.day, whole(limit)) if days else Status.UNKNOWN
+    if days is None or days.first > facts.day:
+        return Status.UNKNOWN if days is None else Status.NOT_MET
+    return Days(days.first, min(days.last, facts.day)).within(facts.day, whole(limit))
 
 
 def since(anchor: date | None, days: Days | None) -> Status:

@@ -1,0 +1,194 @@
+"""Goals of care: what is aimed at, measurably and by when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from cds_service.evidence import fields
+from cds_service.evidence.answer import Answer, Finding, Status
+from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf
+from cds_service.evidence.dates import Days
+from cds_service.evidence.visits import KEYS as VISIT_KEYS
+from cds_service.evidence.visits import episode
+from cds_service.record.model import Hole, Resource
+
+DROPPED = frozenset({"cancelled", "rejected", "entered-in-error"})
+QUANTIFIED = ("detailQuantity", "detailRange", "detailRatio", "detailInteger")
+DAYS_OF_UNIT = {"d": 1, "wk": 7, "day": 1, "days": 1, "week": 7, "weeks": 7}
+MAX_DURATION = 36500
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a goal wants to reach: whether it can be measured, and by when."""
+
+    measurable: bool
+    due: Days | None
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """A goal that is neither cancelled nor in error."""
+
+    categories: frozenset[str]
+    achievement: frozenset[str]
+    start: Days | None
+    targets: tuple[Target, ...]
+    finding: Finding
+
+
+class Goals:
+    """The goals of the record, as they stand."""
+
+    def __init__(self, facts: Facts) -> None:
+        self.goals = [
+            _goal(facts, one)
+            for one in facts.record.of_type("Goal")
+            if fields.text(one, "lifecycleStatus") not in DROPPED
+        ]
+
+
+def _goal(facts: Facts, resource: Resource) -> Goal:
+    start, written = first_start(facts, resource)
+    targets = tuple(_target(facts, one, start) for one in fields.items(resource, "target"))
+    achievement = fields.codes(fields.items(resource, "achievementStatus"))
+    due = min((t.due.last for t in targets if t.due), default=None)
+    parts = (*sorted(achievement), f"due {due.isoformat()}" if due else "")
+    value = ", ".join(part for part in parts if part) or None
+    day = start.first if start and start.exact else None
+    return Goal(
+        fields.codes(fields.items(resource, "category")),
+        achievement,
+        start,
+        targets,
+        Finding(fields.identity(resource), written, value, "Goal", day),
+    )
+
+
+def first_start(facts: Facts, resource: Resource) -> tuple[Days | None, str | None]:
+    """Return when a goal starts, as days and as written."""
+    return fields.first_date(facts, fields.text(resource, "startDate"))
+
+
+def _target(facts: Facts, target: Resource, start: Days | None) -> Target:
+    measured = bool(fields.item(target, "measure"))
+    measurable = measured and any(_quantified(target, name) for name in QUANTIFIED)
+    return Target(measurable, _due(facts, target, start))
+
+
+def _quantified(target: Resource, name: str) -> bool:
+    detail = target.get(name)
+    if isinstance(detail, dict):
+        parts = [detail, *(v for v in detail.values() if isinstance(v, dict))]
+        return any(fields.number(part.get("value")) is not None for part in parts)
+    return fields.number(detail) is not None
+
+
+def _due(facts: Facts, target: Resource, start: Days | None) -> Days | None:
+    due, _ = fields.first_date(facts, fields.text(target, "dueDate"))
+    duration = fields.item(target, "dueDuration")
+    unit = DAYS_OF_UNIT.get(fields.text(duration, "code") or fields.text(duration, "unit") or "")
+    length = fields.number(duration.get("value"))
+    if due or not start or not unit or length is None or not 0 <= length <= MAX_DURATION:
+        return due
+    later = timedelta(days=int(length * unit))
+    return Days(start.first + later, start.last + later)
+
+
+Judge = Callable[[Context, Goal], Status]
+
+
+def _keys(spec: Spec) -> tuple[str, ...]:
+    return ("goals", *VISIT_KEYS) if "started" in spec else ("goals",)
+
+
+@leaf("goal", keys=_keys)
+def goal(spec: Spec) -> Leaf:
+    """Ask for a goal of a category that is measurable, dated, due soon or at some achievement.
+
+    `which: all` asks it of every goal of the category (and of the time they were `started`), of
+    which there must be one.
+    """
+    keep, asked, keys = _kept(spec), _asked(spec), _keys(spec)
+    every = spec.get("which") == "all"
+
+    def ask(context: Context) -> Answer:
+        holes = fields.holes_of(context, *keys)
+        goals = [(keep(context, one), one) for one in context.facts.of(Goals).goals]
+        judged = [
+            (fields.weakest([kept, asked(context, one)]), one.finding)
+            for kept, one in goals
+            if kept is not Status.NOT_MET
+        ]
+        if every and judged:
+            judged = _all_alike(judged, holes)
+        return fields.answer(judged, holes, [finding for _, finding in judged])
+
+    return ask
+
+
+def _all_alike(
+    judged: list[tuple[Status, Finding]], holes: tuple[Hole, ...]
+) -> list[tuple[Status, Finding]]:
+    """Return the goals with the verdict on all of them; one not read could differ."""
+    status = fields.weakest(status for status, _ in judged)
+    status = Status.UNKNOWN if status is Status.MET and holes else status
+    return [(status, finding) for _, finding in judged]
+
+
+def _kept(spec: Spec) -> Judge:
+    """Return what tells whether a goal is among those asked about."""
+    categories, started = frozenset(fields.names(spec.get("category"))), spec.get("started")
+
+    def keep(context: Context, one: Goal) -> Status:
+        if categories and not categories & one.categories:
+            return Status.NOT_MET
+        if started is None:
+            return Status.MET
+        anchor = episode(context).anchor
+        begun = fields.since(anchor, one.start) if anchor or one.start else Status.UNKNOWN
+        if started == "since-care" or begun is Status.UNKNOWN:
+            return begun
+        return Status.MET if begun is Status.NOT_MET else Status.NOT_MET
+
+    return keep
+
+
+def _asked(spec: Spec) -> Judge:
+    """Return what tells whether a goal is as asked; one target must satisfy all of it."""
+    wanted = frozenset(fields.names(spec.get("achievement")))
+    measurable, dated = bool(spec.get("measurable")), bool(spec.get("dated"))
+    limit = (spec.get("due") or {}).get("within")
+
+    def judge(context: Context, one: Goal) -> Status:
+        if wanted and not wanted & one.achievement:
+            return Status.NOT_MET
+        if not (measurable or dated or limit is not None):
+            return Status.MET
+        fitting = (
+            _due_within(context, target, limit)
+            for target in one.targets
+            if (target.measurable or not measurable) and (target.due or not dated)
+        )
+        return _best(fitting)
+
+    return judge
+
+
+def _due_within(context: Context, target: Target, limit: object) -> Status:
+    if limit is None:
+        return Status.MET
+    if target.due is None:
+        return Status.NOT_MET
+    today = context.facts.day
+    last = today + timedelta(days=fields.whole(limit))
+    inside = [today <= day <= last for day in (target.due.first, target.due.last)]
+    return Status.MET if all(inside) else Status.UNKNOWN if any(inside) else Status.NOT_MET
+
+
+def _best(statuses: Iterable[Status]) -> Status:
+    found = set(statuses)
+    order = (Status.MET, Status.UNKNOWN)
+    return next((status for status in order if status in found), Status.NOT_MET)

@@ -1,0 +1,173 @@
+"""Medicines ordered: by ingredient or product, active or for how long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from cds_service.evidence import fields
+from cds_service.evidence.answer import Answer, Finding, Status
+from cds_service.evidence.codings import resolve
+from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf
+from cds_service.evidence.dates import Days
+from cds_service.record.model import Resource
+
+RUNNING = "active"
+ENDED = frozenset({"stopped", "completed", "on-hold"})
+MEANT = frozenset({"proposal", "plan"})
+DAYS_OF_UNIT = {"d": 1, "day": 1, "days": 1, "wk": 7, "week": 7, "weeks": 7}
+LONGEST = 3660
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """One medicine order: when it began and, where known, the last day it lasts."""
+
+    kinds: frozenset[str]
+    active: bool
+    start: Days | None
+    end: date | None
+    finding: Finding
+
+
+class Medications:
+    """Medicine orders that were really given, up to the order's date."""
+
+    def __init__(self, facts: Facts) -> None:
+        found = (
+            _course(facts, one)
+            for one in facts.record.of_type("MedicationRequest")
+            if fields.text(one, "status") in {RUNNING, *ENDED}
+            and fields.text(one, "intent") not in MEANT
+            and one.get("doNotPerform") is not True
+        )
+        self.courses = [c for c in found if c.start is None or c.start.first <= facts.day]
+
+
+def _course(facts: Facts, resource: Resource) -> Course:
+    concepts = list(_concepts(facts, resource))
+    start, written = fields.first_date(
+        facts, fields.text(resource, "authoredOn"), _validity(resource, "start")
+    )
+    end = _end(facts, resource, start)
+    status = fields.text(resource, "status") or ""
+    title = next((fields.label(one, "") for one in concepts), "") or "Medicine"
+    value = next((code for _, code in fields.codings(concepts)), None)
+    day = start.first if start and start.exact else None
+    return Course(
+        fields.value_sets(facts, concepts),
+        status == RUNNING and (end is None or end >= facts.day),
+        start,
+        end,
+        Finding(fields.identity(resource), written, f"{value or '?'} ({status})", title, day),
+    )
+
+
+def _concepts(facts: Facts, resource: Resource) -> Iterable[object]:
+    """Return what names the medicine: its own code, the Medication's and its ingredients'."""
+    yield from fields.items(resource, "medicationCodeableConcept")
+    pointed = resolve(facts.record, resource, fields.item(resource, "medicationReference"))
+    yield from fields.items(pointed, "code")
+    for ingredient in fields.items(pointed, "ingredient"):
+        yield from fields.items(ingredient, "itemCodeableConcept")
+
+
+def _validity(resource: Resource, name: str) -> str | None:
+    dispense = fields.item(resource, "dispenseRequest")
+    return fields.text(fields.item(dispense, "validityPeriod"), name)
+
+
+def _end(facts: Facts, resource: Resource, start: Days | None) -> date | None:
+    """Return the last day of the latest end stated: bounds of the doses, or days supplied."""
+    stated = [
+        _last_day(facts, fields.item(fields.item(dose, "timing"), "repeat"))
+        for dose in fields.items(resource, "dosageInstruction")
+    ]
+    ends = [one for one in stated if one]
+    supplied = _supplied(resource)
+    if not ends and start and supplied:
+        ends = [start.last + timedelta(days=supplied - 1)]
+    return max(ends, default=None)
+
+
+def _last_day(facts: Facts, repeat: Resource) -> date | None:
+    written = fields.text(fields.item(repeat, "boundsPeriod"), "end")
+    days, _ = fields.first_date(facts, written)
+    return days.last if days else None
+
+
+def _supplied(resource: Resource) -> int | None:
+    """Return the days that the supply with its repeats lasts, where it is not still repeated."""
+    if fields.text(resource, "status") == RUNNING:
+        return None
+    dispense = fields.item(resource, "dispenseRequest")
+    supply = fields.item(dispense, "expectedSupplyDuration")
+    unit = DAYS_OF_UNIT.get(fields.text(supply, "code") or fields.text(supply, "unit") or "")
+    value = fields.number(supply.get("value"))
+    if not unit or value is None or not 0 < value <= LONGEST:
+        return None
+    repeats = fields.number(dispense.get("numberOfRepeatsAllowed")) or 0
+    return int(value * unit * (1 + max(0, min(repeats, LONGEST))))
+
+
+@leaf("medication", keys=("medications",))
+def medication(spec: Spec) -> Leaf:
+    """Ask for a medicine in the value sets, active, in time, or taken for some days.
+
+    With `for`, exposure counts in days on which any of the medicines ran, within the last
+    `within` days; an ended course whose end is not stated leaves it open.
+    """
+    kinds, limit = frozenset(fields.names(spec["in"])), spec.get("within")
+    active, length = bool(spec.get("active")), spec.get("for")
+
+    def judge(context: Context, one: Course) -> Status:
+        if active and not one.active:
+            return Status.NOT_MET
+        if limit is None or one.active:
+            return Status.MET
+        last = _interval(context.facts, one)[1]
+        recent = fields.recent(context.facts, Days(last, last), limit) if last else Status.NOT_MET
+        begun = fields.recent(context.facts, one.start, limit)
+        return Status.MET if Status.MET in (recent, begun) else begun
+
+    def ask(context: Context) -> Answer:
+        courses = [c for c in context.facts.of(Medications).courses if kinds & c.kinds]
+        judged = [(judge(context, one), one) for one in courses]
+        if length is not None:
+            kept = [one for status, one in judged if status is not Status.NOT_MET]
+            status = _exposed(context.facts, kept, fields.whole(length), limit)
+            judged = [(status, one) for one in kept]
+        found = [(status, one.finding) for status, one in judged]
+        return fields.answer(found, fields.holes_of(context, "medications"))
+
+    return ask
+
+
+def _interval(facts: Facts, one: Course) -> tuple[date | None, date | None]:
+    """Return the first and last day of a course; None for a day that is not stated."""
+    first = one.start.first if one.start and one.start.exact else None
+    if one.active:
+        return first, facts.day
+    return first, min(one.end, facts.day) if one.end else None
+
+
+def _exposed(facts: Facts, courses: Sequence[Course], length: int, limit: object) -> Status:
+    earliest = facts.day - timedelta(days=fields.whole(limit)) if limit is not None else date.min
+    sure: set[date] = set()
+    perhaps: set[date] = set()
+    for one in courses:
+        first, last = _interval(facts, one)
+        start = max(first or (one.start.first if one.start else earliest), earliest)
+        days = _days(start, last or facts.day)
+        perhaps |= days
+        if first and last:
+            sure |= days
+    if len(sure) >= length:
+        return Status.MET
+    return Status.UNKNOWN if len(perhaps) >= length else Status.NOT_MET
+
+
+def _days(first: date, last: date) -> set[date]:
+    length = min((last - first).days + 1, LONGEST)
+    return {last - timedelta(days=back) for back in range(length)}

@@ -1,0 +1,143 @@
+"""Goals of care."""
+
+from __future__ import annotations
+
+import pytest
+
+from cds_service.evidence import goals  # noqa: F401
+from tests.unit.evidence_help import BASE, LOINC, ago, ask, coded, odd, status, visit
+
+TARGET = {
+    "measure": coded("97909-6", LOINC),
+    "detailQuantity": {"value": 20, "comparator": "<="},
+    "dueDate": ago(-28),
+}
+
+
+def goal(category="functional", achieved=None, start=ago(0), targets=(TARGET,), **more):
+    return {
+        "resourceType": "Goal",
+        "lifecycleStatus": "active",
+        "category": [coded(category, f"{BASE}/CodeSystem/plan-codes")],
+        "achievementStatus": coded(achieved, "a") if achieved else None,
+        "startDate": start,
+        "target": list(targets),
+        **more,
+    }
+
+
+def asks(spec, *resources, **about):
+    return status("goal", spec, *resources, **about)
+
+
+@pytest.mark.parametrize(
+    ("state", "found"),
+    [
+        ("active", "met"),
+        ("proposed", "met"),
+        ("completed", "met"),
+        ("cancelled", "not-met"),
+        ("rejected", "not-met"),
+        ("entered-in-error", "not-met"),
+    ],
+)
+def test_dropped_goals_do_not_count(state, found):
+    assert asks({"category": "functional"}, goal(lifecycleStatus=state)) == found
+
+
+def test_category():
+    assert asks({"category": ["comfort", "functional"]}, goal()) == "met"
+    assert asks({"category": ["maintenance"]}, goal()) == "not-met"
+    assert asks({}, goal(category="x")) == "met"
+
+
+def without(*names, **more):
+    return {**{key: value for key, value in TARGET.items() if key not in names}, **more}
+
+
+@pytest.mark.parametrize(
+    ("target", "measurable", "dated"),
+    [
+        (TARGET, "met", "met"),
+        (without("dueDate"), "met", "not-met"),
+        (without("measure"), "not-met", "met"),
+        (without("detailQuantity"), "not-met", "met"),
+        (without("detailQuantity", detailString="walk more"), "not-met", "met"),
+        (without("detailQuantity", detailInteger=3), "met", "met"),
+        (without("detailQuantity", detailRange={"high": {"value": 4}}), "met", "met"),
+        (without("dueDate", dueDuration={"value": 4, "code": "wk"}), "met", "met"),
+        ({}, "not-met", "not-met"),
+    ],
+)
+def test_measurable_and_dated_targets(target, measurable, dated):
+    assert asks({"measurable": True}, goal(targets=[target])) == measurable
+    assert asks({"dated": True}, goal(targets=[target])) == dated
+
+
+def test_one_target_must_be_both_measurable_and_dated():
+    halves = [without("dueDate"), without("measure")]
+    assert asks({"measurable": True, "dated": True}, goal(targets=halves)) == "not-met"
+
+
+@pytest.mark.parametrize(
+    ("due", "found"),
+    [
+        (ago(-28), "met"),
+        (ago(-29), "not-met"),
+        (ago(0), "met"),
+        (ago(1), "not-met"),
+        ("2026-04", "unknown"),
+    ],
+)
+def test_due_within_days_of_the_order(due, found):
+    target = without(dueDate=due)
+    assert asks({"due": {"within": 28}}, goal(targets=[target])) == found
+
+
+def test_achievement_of_any_and_of_all():
+    done, open_ = goal(achieved="achieved"), goal(achieved="improving")
+    spec = {"achievement": ["achieved"]}
+    assert asks(spec, done, open_) == "met"
+    assert asks({**spec, "which": "all"}, done, open_) == "not-met"
+    assert asks({**spec, "which": "all"}, done, goal(achieved="achieved")) == "met"
+    assert asks({**spec, "which": "all"}, done, goal()) == "not-met"
+    assert asks({**spec, "which": "all"}) == "not-met"
+    assert asks({**spec, "which": "all"}, done, unread=("goals",)) == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("start", "before", "since"),
+    [
+        (ago(20), "met", "not-met"),
+        (ago(10), "met", "not-met"),
+        (ago(9), "not-met", "met"),
+        (None, "unknown", "unknown"),
+        ("2026", "unknown", "unknown"),
+    ],
+)
+def test_goals_set_before_care_and_since(start, before, since):
+    record = [goal(start=start), visit(ago(10))]
+    assert asks({"started": "before-care"}, *record) == before
+    assert asks({"started": "since-care"}, *record) == since
+
+
+def test_before_care_has_begun_every_goal_is_an_initial_one():
+    assert asks({"started": "before-care"}, goal(start=ago(1))) == "met"
+    assert asks({"started": "since-care"}, goal(start=ago(1))) == "not-met"
+
+
+def test_evidence_and_holes():
+    (finding,) = ask("goal", {"measurable": True}, goal(id="g", achieved="improving")).findings
+    assert (finding.reference, finding.date) == ("Goal/g", ago(0))
+    assert finding.value == f"improving, due {ago(-28)}"
+    assert asks({}, unread=("goals",)) == "unknown"
+    assert asks({}, goal(), unread=("goals",)) == "met"
+    assert asks({"category": "comfort"}, goal(), unread=("procedures",)) == "not-met"
+
+
+def test_odd_goals_cost_only_themselves():
+    names = ("lifecycleStatus", "category", "achievementStatus", "startDate", "target")
+    record = odd("Goal", *names)
+    nested = [goal(targets=[{name: value}]) for name in TARGET for value in (7, [], "x", {})]
+    assert asks({"measurable": True, "dated": True}, *record, *nested) == "not-met"
+    assert asks({"measurable": True}, *record, *nested, goal()) == "met"

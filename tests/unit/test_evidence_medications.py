@@ -1,0 +1,172 @@
+"""Medicines by ingredient or product, active, in time or for days."""
+
+from __future__ import annotations
+
+import pytest
+
+from cds_service.evidence import medications  # noqa: F401
+from tests.unit.evidence_help import ago, ask, coded, odd, status
+
+RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+APIXABAN_PRODUCT, APIXABAN = "1364445", "1364430"
+
+
+def medicine(day, state="active", code=APIXABAN_PRODUCT, **more):
+    return {
+        "resourceType": "MedicationRequest",
+        "status": state,
+        "intent": "order",
+        "medicationCodeableConcept": coded(code, RXNORM),
+        "authoredOn": day,
+        **more,
+    }
+
+
+def asks(spec, *resources, **about):
+    return status("medication", {"in": ["anticoagulants"], **spec}, *resources, **about)
+
+
+def until(day):
+    return {"dosageInstruction": [{"timing": {"repeat": {"boundsPeriod": {"end": day}}}}]}
+
+
+@pytest.mark.parametrize("code", [APIXABAN_PRODUCT, APIXABAN])
+def test_ingredient_and_product(code):
+    assert asks({}, medicine(ago(5), code=code)) == "met"
+
+
+def test_another_medicine():
+    assert asks({}, medicine(ago(5), code="1")) == "not-met"
+
+
+def test_a_medicine_in_its_own_resource_contained_or_as_an_ingredient():
+    whole = {"resourceType": "Medication", "id": "m", "code": coded(APIXABAN_PRODUCT, RXNORM)}
+    mixed = {
+        "resourceType": "Medication",
+        "id": "m",
+        "ingredient": [{"itemCodeableConcept": coded(APIXABAN, RXNORM)}],
+    }
+    named = {"medicationCodeableConcept": None}
+    apart = medicine(ago(5), medicationReference={"reference": "Medication/m"}, **named)
+    inside = medicine(ago(5), medicationReference={"reference": "#m"}, contained=[mixed], **named)
+    assert asks({}, apart, whole) == "met"
+    assert asks({}, {**apart, "id": "x"}, mixed) == "met"
+    assert asks({}, inside) == "met"
+    assert (
+        asks({}, medicine(ago(5), medicationReference={"reference": "#no"}, **named)) == "not-met"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({}, "met"),
+        ({"status": "stopped"}, "not-met"),
+        ({"status": "completed"}, "not-met"),
+        ({"status": "on-hold"}, "not-met"),
+        ({"status": "cancelled"}, "not-met"),
+        ({"status": "draft"}, "not-met"),
+        ({"intent": "proposal"}, "not-met"),
+        ({"doNotPerform": True}, "not-met"),
+        ({"authoredOn": ago(-1)}, "not-met"),
+        ({"authoredOn": None}, "met"),
+        (until(ago(0)), "met"),
+        (until(ago(1)), "not-met"),
+    ],
+)
+def test_active(change, found):
+    assert asks({"active": True}, medicine(ago(5), **{"state": "active"}) | change) == found
+
+
+@pytest.mark.parametrize(
+    ("resource", "found"),
+    [
+        (medicine(ago(300)), "met"),
+        (medicine(ago(30), "stopped"), "met"),
+        (medicine(ago(31), "stopped"), "not-met"),
+        (medicine(ago(90), "completed", **until(ago(30))), "met"),
+        (medicine(ago(90), "completed", **until(ago(31))), "not-met"),
+    ],
+)
+def test_in_the_last_days(resource, found):
+    assert asks({"within": 30}, dict(resource)) == found
+
+
+@pytest.mark.parametrize(
+    ("courses", "found"),
+    [
+        ([medicine(ago(89))], "met"),
+        ([medicine(ago(88))], "not-met"),
+        ([medicine(ago(120), "completed", **until(ago(31)))], "met"),
+        ([medicine(ago(120), "completed", **until(ago(32)))], "not-met"),
+        ([medicine(ago(400), "completed", **until(ago(91)))], "met"),
+        ([medicine(ago(400), "completed", **until(ago(92)))], "not-met"),
+        ([medicine(ago(120), "stopped")], "unknown"),
+        ([medicine(ago(80), "stopped")], "not-met"),
+        (
+            [
+                medicine(ago(120), "completed", **until(ago(61))),
+                medicine(ago(60), "completed", **until(ago(31))),
+            ],
+            "met",
+        ),
+        (
+            [
+                medicine(ago(120), "completed", **until(ago(61))),
+                medicine(ago(100), "completed", **until(ago(61))),
+            ],
+            "not-met",
+        ),
+        ([medicine(None)], "unknown"),
+    ],
+)
+def test_exposure_of_ninety_days_in_a_hundred_and_eighty(courses, found):
+    record = [dict(one) for one in courses]
+    assert asks({"for": 90, "within": 180}, *record) == found
+
+
+def test_days_supplied_tell_when_a_course_ended():
+    supply = {
+        "dispenseRequest": {
+            "numberOfRepeatsAllowed": 2,
+            "expectedSupplyDuration": {"value": 30, "code": "d"},
+        }
+    }
+    spec = {"for": 90, "within": 180}
+    assert asks(spec, medicine(ago(120), "completed", **supply)) == "met"
+    supply["dispenseRequest"]["numberOfRepeatsAllowed"] = 1
+    assert asks(spec, medicine(ago(120), "completed", **supply)) == "not-met"
+
+
+def test_evidence_and_holes():
+    spec = {"in": ["anticoagulants"], "active": True}
+    (finding,) = ask("medication", spec, medicine(ago(5), id="m")).findings
+    assert (finding.reference, finding.date) == ("MedicationRequest/m", ago(5))
+    assert finding.value == f"{APIXABAN_PRODUCT} (active)"
+    assert finding.text
+    assert asks({}, unread=("medications",)) == "unknown"
+    assert asks({}, medicine(ago(5)), unread=("medications",)) == "met"
+
+
+def test_odd_medicines_cost_only_themselves():
+    names = (
+        "status",
+        "intent",
+        "medicationCodeableConcept",
+        "medicationReference",
+        "contained",
+        "authoredOn",
+        "dosageInstruction",
+        "dispenseRequest",
+    )
+    record = odd("MedicationRequest", *names)
+    for one in record:
+        one.setdefault("status", "active")
+        one.setdefault("medicationReference", {"reference": "#a"})
+    strange = medicine(
+        ago(5),
+        "completed",
+        dispenseRequest={"expectedSupplyDuration": {"value": 1e300, "code": "d"}},
+        dosageInstruction=[{"timing": {"repeat": 3}}, 4],
+    )
+    assert asks({"for": 90, "within": 180}, *record, strange) == "not-met"
