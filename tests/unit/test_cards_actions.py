@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from fhir.resources.R4B import get_fhir_model_class
 
 from cards import action_keys, render
@@ -26,6 +28,7 @@ from tests.unit.cards_examples import (
     six_visits_four_supported,
 )
 
+LIBRARY = Path(__file__).parents[2] / "cds_service" / "policies" / "library"
 FOUR = Amount(Fraction(4), "visits")
 CONDITION = {
     "resourceType": "Condition",
@@ -288,3 +291,17 @@ def test_nothing_empty_in_created_resources():
     for key in action_keys():
         for step in steps(key, request(user=None, day=None), evidence=(), note="", item=""):
             assert not empties(step)
+
+
+def keys_in(policy: dict[str, Any]) -> set[str]:
+    items = (policy.get("items") or {}).values()
+    rules = (policy.get("safety") or {}).values()
+    suggested = {key for rule in rules for key in rule.get("suggests") or ()}
+    return suggested | {entry["action"] for entry in items if entry.get("action")}
+
+
+def test_every_click_that_a_policy_names_is_in_the_table():
+    policies = [yaml.safe_load(path.read_text("utf-8")) for path in LIBRARY.glob("*.yaml")]
+    named = {key for policy in policies for key in keys_in(policy)}
+    assert named
+    assert named <= action_keys()
