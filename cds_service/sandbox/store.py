@@ -28,7 +28,8 @@ class SandboxStore:
     """A thread-safe store that can go back to what it was loaded with.
 
     Resources are never changed in place: a write puts a new object, so what was handed out stays
-    as it was. `requests` are CDS Hooks requests that go with the patients, by patient id.
+    as it was. `requests` are CDS Hooks requests that go with the patients, `stories` a line of
+    words about each, both by patient id.
     """
 
     def __init__(
@@ -37,7 +38,9 @@ class SandboxStore:
         requests: Iterable[Mapping[str, Any]] = (),
         clock: Callable[[], datetime] = _now,
     ) -> None:
-        self._origin = [resource for bundle in bundles for resource in _resources(bundle)]
+        loaded = list(bundles)
+        self._origin = [resource for bundle in loaded for resource in _resources(bundle)]
+        self.stories = dict(pair for bundle in loaded for pair in _story(bundle))
         self.requests = _by_patient(requests)
         self._clock = clock
         self._lock = RLock()
@@ -177,6 +180,15 @@ def _resources(bundle: Mapping[str, Any]) -> Iterator[Resource]:
         resource = entry.get("resource")
         if isinstance(resource, dict) and resource.get("resourceType") and resource.get("id"):
             yield resource
+
+
+def _story(bundle: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the words of the Bundle's first tag for each patient in it."""
+    tags = bundle.get("meta", {}).get("tag") or [{}]
+    words = tags[0].get("display")
+    for resource in _resources(bundle):
+        if words and resource["resourceType"] == "Patient":
+            yield resource["id"], words
 
 
 def _by_patient(requests: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:

@@ -445,3 +445,8 @@ def test_folder_with_a_broken_file_names_it(tmp_path):
     (tmp_path / "patients" / "broken.json").write_text("{")
     with pytest.raises(ValueError, match=r"broken\.json is not JSON"):
         SandboxStore.from_folder(tmp_path)
+
+
+def test_story_of_a_bundle_goes_with_its_patients():
+    store = SandboxStore([{**BUNDLE, "meta": {"tag": [{"display": "Back pain"}]}}])
+    assert store.stories == {"ann": "Back pain", "bob": "Back pain"}

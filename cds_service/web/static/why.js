@@ -1,0 +1,152 @@
+// Why each result came out so: criteria, evidence, what is missing, what could not be read.
+
+import { el, fold, icon, list } from "./dom.js";
+import { DETERMINATION, EFFECT, OPERATOR, PRIOR_AUTH, STATUS, URGENCY } from "./words.js";
+
+const SHOWN_EVIDENCE = 6;
+
+export function whyPanel(evaluations, open) {
+  if (!evaluations.length) return null;
+  const panel = fold("Why: criteria and evidence", true, evaluations.map((item) => evaluationNode(item, open)));
+  panel.className = "panel";
+  return panel;
+}
+
+function evaluationNode(item, open) {
+  const criteria = list(item.criteria);
+  const counting = criteria.filter((one) => one.counts !== false);
+  return el(
+    "section",
+    { class: "evaluation" },
+    el("h3", {}, item.policy ?? "No policy applied"),
+    verdict(item),
+    section("Missing", list(item.missing).map(missingNode)),
+    section("Safety", list(item.safety).map((finding) => safetyNode(finding, open))),
+    section("Could not be read", list(item.unread).map(unreadNode)),
+    section("Criteria", tree(counting, open)),
+    asides(criteria, counting, open),
+    section("Notes", list(item.notes).map((note) => el("li", {}, String(note)))),
+  );
+}
+
+function asides(criteria, counting, open) {
+  const rest = criteria.filter((one) => !counting.includes(one));
+  if (!rest.length) return null;
+  const title = `Also checked, without effect on this result (${rest.length})`;
+  return fold(title, false, el("ul", { class: "tree" }, tree(rest, open)));
+}
+
+function verdict(item) {
+  const { word, status } = DETERMINATION[item.determination] ?? { word: item.determination, status: "unknown" };
+  const amount = item.approvableNow;
+  const facts = [
+    PRIOR_AUTH[item.priorAuth],
+    amount && `Supported now: ${amount.value} ${amount.unit}`,
+    item.limits && `Limit: ${limitWords(item.limits)}`,
+    item.coverage && `Coverage: ${item.coverage}`,
+    item.policyVersion && `Policy version: ${item.policyVersion}`,
+    item.reviewBy && `Review by: ${item.reviewBy}`,
+    item.date && `Judged for: ${item.date}`,
+  ].filter(Boolean);
+  return el("div", {}, chip(status, word), el("ul", { class: "facts" }, facts.map((fact) => el("li", {}, fact))));
+}
+
+function limitWords(limits) {
+  const { period, ...amounts } = limits;
+  const words = Object.entries(amounts).map(([name, value]) => `${value} ${name}`).join(", ");
+  return period ? `${words} in ${periodWords(period)}` : words;
+}
+
+function periodWords(text) {
+  const units = { D: "day", W: "week", M: "month", Y: "year" };
+  const [, count, unit] = /^P(\d+)([DWMY])$/.exec(text) ?? [];
+  return count ? `${count} ${units[unit]}${count === "1" ? "" : "s"}` : text;
+}
+
+function section(title, items) {
+  if (!items.length) return null;
+  return el("div", { class: "part" }, el("h4", {}, title), el("ul", { class: title === "Criteria" ? "tree" : "" }, items));
+}
+
+function chip(status, word) {
+  return el("span", { class: `chip ${status}` }, icon(status), word);
+}
+
+function missingNode(item) {
+  const kind = item.blocking ? chip("unknown", "Needed") : chip("not-applicable", "Advised");
+  return el("li", {}, kind, " ", item.text, " ", el("code", {}, item.id));
+}
+
+function safetyNode(finding, open) {
+  const status = finding.effect === "stop" ? "not-met" : "unknown";
+  const marks = [finding.suspected && "suspected", finding.addressed && "already addressed", EFFECT[finding.effect]];
+  return el(
+    "li",
+    {},
+    chip(finding.addressed ? "met" : status, URGENCY[finding.urgency] ?? finding.urgency),
+    ` ${finding.text} (${marks.filter(Boolean).join(", ")}) `,
+    el("code", {}, finding.id),
+    evidenceList(finding.evidence, open),
+  );
+}
+
+function unreadNode(hole) {
+  return el("li", {}, el("code", {}, hole.query), ` ${hole.reason}: not an absence, these data were not seen`);
+}
+
+function tree(criteria, open) {
+  const known = new Set(criteria.map((one) => one.id));
+  const roots = criteria.filter((one) => !known.has(one.parent));
+  return roots.map((one) => criterionNode(one, criteria, open));
+}
+
+function criterionNode(one, criteria, open) {
+  const children = criteria.filter((other) => other.parent === one.id);
+  const nested = children.map((child) => criterionNode(child, criteria, open));
+  if (!nested.length) return el("li", {}, headline(one), body(one, open));
+  const unfolded = one.status !== "met" && one.status !== "not-applicable";
+  return el("li", {}, fold(headline(one), unfolded || !one.parent, body(one, open), el("ul", {}, nested)));
+}
+
+function headline(one) {
+  const operator = OPERATOR[String(one.operator ?? "").split(" ")[0]];
+  const words = operator ? `${one.text}: ${operator}` : one.text;
+  return el("span", { class: "criterion" }, chip(one.status, STATUS[one.status] ?? one.status), " ", words, " ", el("code", {}, one.id));
+}
+
+function body(one, open) {
+  const lines = [
+    one.because && el("p", {}, one.because),
+    ...list(one.wouldChange).map((change) => el("p", { class: "hint" }, `Would change it: ${change}`)),
+    parameterLine(list(one.parameters)),
+    one.source && el("p", { class: "hint" }, `Policy: ${one.source}`),
+    evidenceList(one.evidence, open),
+  ].filter(Boolean);
+  return lines.length ? el("div", { class: "body" }, lines) : null;
+}
+
+function parameterLine(parameters) {
+  if (!parameters.length) return null;
+  const words = parameters.map((used) => {
+    const origin = used.configured ? "set here, not by the policy" : used.source;
+    return `${used.id} = ${used.value} ${used.unit}${origin ? ` (${origin})` : ""}`;
+  });
+  return el("p", { class: "hint" }, `Numbers used: ${words.join("; ")}`);
+}
+
+function evidenceList(evidence, open) {
+  const all = list(evidence);
+  if (!all.length) return null;
+  const [first, rest] = [all.slice(0, SHOWN_EVIDENCE), all.slice(SHOWN_EVIDENCE)];
+  const shown = el("ul", { class: "evidence" }, first.map((item) => evidenceNode(item, open)));
+  if (!rest.length) return shown;
+  const more = el("ul", { class: "evidence" }, rest.map((item) => evidenceNode(item, open)));
+  return el("div", {}, shown, fold(`${rest.length} more`, false, more));
+}
+
+function evidenceNode(item, open) {
+  const words = [item.text, item.value, item.date].filter((word) => word != null && word !== "").join(" · ");
+  if (!item.reference) return el("li", {}, words);
+  const label = words || item.reference;
+  return el("li", {}, el("button", { type: "button", onclick: () => open(item.reference) }, label));
+}
