@@ -15,12 +15,16 @@ from cds_service.record.model import Hole
 class Quantity:
     """A number, None when the record does not state it, with its evidence.
 
-    With `holes` a count is what was found at least.
+    With `holes` a count is what was found at least. `low` and `high` bound a number that is not
+    known exactly (a birth date of which only the year is given), so that a comparison which both
+    ends agree on can still be answered.
     """
 
     value: Fraction | None
     findings: tuple[Finding, ...] = ()
     holes: tuple[Hole, ...] = ()
+    low: Fraction | None = None
+    high: Fraction | None = None
 
 
 QuantityOf = Callable[[Context], Quantity]
@@ -33,6 +37,10 @@ class QuantityKind:
     name: str
     of: QuantityOf
     keys: tuple[str, ...]
+
+    def __call__(self, context: Context) -> Quantity:
+        """Work the quantity out for one question."""
+        return self.of(context)
 
 
 QUANTITIES: dict[str, QuantityKind] = {}
