@@ -1,0 +1,85 @@
+"""Codes and references of FHIR JSON beyond single fields: statuses, contained resources, words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cds_service.evidence import fields
+from cds_service.evidence.context import Facts
+from cds_service.record.model import PatientRecord, Resource, relative
+
+
+@lru_cache(maxsize=8)
+def data(name: str) -> dict[str, Any]:
+    """Return the content of a data file of this room, read once."""
+    text = Path(__file__).with_name(name).read_text(encoding="utf-8")
+    return dict(yaml.safe_load(text))
+
+
+def status(resource: object, name: str) -> str | None:
+    """Return a status: the code of a CodeableConcept, or a plain code as older records write it.
+
+    A status in words alone ("Confirmed") reads as its lower-case word.
+    """
+    plain = fields.text(resource, name)
+    if plain:
+        return plain.strip().lower()
+    concept = fields.item(resource, name)
+    coded = fields.codings([concept])
+    if coded:
+        return coded[0][1].strip().lower()
+    said = fields.text(concept, "text")
+    return said.strip().lower() if said else None
+
+
+def words_of(concepts: Iterable[object]) -> list[str]:
+    """Return text and displays of CodeableConcepts."""
+    said: list[str | None] = []
+    for concept in concepts:
+        said.append(fields.text(concept, "text"))
+        said.extend(fields.text(coding, "display") for coding in fields.items(concept, "coding"))
+    return [text for text in said if text]
+
+
+def value(concepts: Iterable[object]) -> str | None:
+    """Return the first code, to be shown as the value of a finding."""
+    return next((code for _, code in fields.codings(concepts)), None)
+
+
+def resolve(record: PatientRecord, holder: Resource, element: object) -> Resource | None:
+    """Return the resource a Reference points to, in the record or contained in its holder."""
+    written = fields.text(element, "reference")
+    if written and written.startswith("#"):
+        contained = fields.items(holder, "contained")
+        return next((one for one in contained if one.get("id") == written[1:]), None)
+    return record.resolve(written)
+
+
+def belongs(resource: Resource, name: str, patient_id: str) -> bool:
+    """Whether a resource is about this patient; one that names nobody is taken as found."""
+    written = fields.text(fields.item(resource, name), "reference")
+    about = relative(written) if written else None
+    return about is None or not about.startswith("Patient/") or about == f"Patient/{patient_id}"
+
+
+def regions(facts: Facts, *concepts: object) -> tuple[frozenset[str], str | None]:
+    """Return body regions and side ("left", "right" or None) of the concepts taken together."""
+    found: set[str] = set()
+    sides: set[str | None] = set()
+    for concept in concepts:
+        here, side = _regions(facts, concept)
+        found |= here
+        if here:
+            sides.add(side)
+    return frozenset(found), next(iter(sides)) if len(sides) == 1 else None
+
+
+def _regions(facts: Facts, concept: object) -> tuple[frozenset[str], str | None]:
+    said = words_of([concept])
+    found, side = facts.terminology.regions_of(fields.codings([concept]), said[0] if said else None)
+    return frozenset(found), side

@@ -1,0 +1,110 @@
+"""Comparisons of quantities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from cds_service.evidence.answer import Answer, Status, cannot_tell, not_shown, shown
+from cds_service.evidence.context import Context, Leaf, Spec, leaf
+from cds_service.evidence.quantities import QUANTITIES, Quantity
+
+Test = Callable[[Fraction, Fraction], bool]
+TESTS: dict[str, Test] = {
+    "at-most": lambda value, limit: value <= limit,
+    "at-least": lambda value, limit: value >= limit,
+    "above": lambda value, limit: value > limit,
+    "below": lambda value, limit: value < limit,
+    "equals": lambda value, limit: value == limit,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    """The least and the most a number can be; None where that is not known."""
+
+    low: Fraction | None
+    high: Fraction | None
+
+    def plus(self, other: _Bounds) -> _Bounds:
+        return _Bounds(_sum(self.low, other.low), _sum(self.high, other.high))
+
+    def negative(self) -> _Bounds:
+        low = -self.high if self.high is not None else None
+        return _Bounds(low, -self.low if self.low is not None else None)
+
+
+def _sum(one: Fraction | None, other: Fraction | None) -> Fraction | None:
+    return one + other if one is not None and other is not None else None
+
+
+def _bounds(quantity: Quantity) -> _Bounds:
+    """Read a quantity; with holes its value is only what was found at least."""
+    if quantity.value is None:
+        return _Bounds(quantity.low, quantity.high)
+    return _Bounds(quantity.value, None if quantity.holes else quantity.value)
+
+
+def _terms(value: object) -> list[Any]:
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def quantity_keys(spec: Spec) -> tuple[str, ...]:
+    """Return the query keys of every quantity that a comparison names."""
+    named = [term for value in spec.values() for term in _terms(value) if isinstance(term, str)]
+    known = (QUANTITIES[name] for name in named if name in QUANTITIES)
+    return tuple(dict.fromkeys(key for kind in known for key in kind.keys))
+
+
+def _read(term: object, context: Context) -> Quantity:
+    if isinstance(term, str):
+        return QUANTITIES[term](context)
+    return Quantity(Fraction(str(term)))
+
+
+@leaf("number", keys=quantity_keys)
+def number(spec: Spec) -> Leaf:
+    """A comparison; unknown where what is not known could change it."""
+    name = next(name for name in TESTS if name in spec)
+    added = [spec["of"], *(_terms(spec["plus"]) if "plus" in spec else [])]
+    taken = [spec[name], *(_terms(spec["minus"]) if "minus" in spec else [])]
+    test = TESTS[name]
+
+    def ask(context: Context) -> Answer:
+        plus = [_read(term, context) for term in added]
+        minus = [_read(term, context) for term in taken]
+        total = _Bounds(Fraction(0), Fraction(0))
+        for part in plus:
+            total = total.plus(_bounds(part))
+        for part in minus:
+            total = total.plus(_bounds(part).negative())
+        return _answer(_compare(test, total), [*plus, *minus])
+
+    return ask
+
+
+def _compare(test: Test, difference: _Bounds) -> Status:
+    """Ask the test of both ends; an open end lies beyond every number."""
+    zero, far = Fraction(0), Fraction(1)
+    low, high = difference.low, difference.high
+    if low is None and high is None:
+        return Status.UNKNOWN
+    least = low if low is not None else min(-far, (high or zero) - far)
+    most = high if high is not None else max(far, (low or zero) + far)
+    ends = {test(least, zero), test(most, zero)}
+    if least < 0 < most:
+        ends.add(test(zero, zero))
+    if len(ends) > 1:
+        return Status.UNKNOWN
+    return Status.MET if ends.pop() else Status.NOT_MET
+
+
+def _answer(status: Status, parts: list[Quantity]) -> Answer:
+    findings = [finding for part in parts for finding in part.findings]
+    if status is Status.MET:
+        return shown(findings)
+    if status is Status.NOT_MET:
+        return not_shown(findings)
+    return cannot_tell(findings, tuple(hole for part in parts for hole in part.holes))

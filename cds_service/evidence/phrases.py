@@ -1,0 +1,70 @@
+"""Phrases that count in the words of an order; everything else in a note is not read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+
+from cds_service.evidence.codings import data
+
+_CLAUSE = re.compile(r"[.;:,!?\n()]+")
+_SPACE = re.compile(r"[\s\-_/]+")
+
+
+def phrase_lists() -> frozenset[str]:
+    """Return the ids of the phrase lists."""
+    return frozenset(data("phrases.yaml")["lists"])
+
+
+def said(name: str, words: Mapping[str, Iterable[str]]) -> str | None:
+    """Return the text in which a phrase of the list stands, None when it stands nowhere.
+
+    `words` are the texts of an order by place: note, category, order-detail, instruction.
+    """
+    entry = data("phrases.yaml")["lists"][name]
+    texts = [text for place in entry.get("reads", ("note",)) for text in words.get(place, ())]
+    if entry.get("alone"):
+        return _nothing_else(name, texts)
+    return next((text for text in texts if _says(name, text)), None)
+
+
+def _says(name: str, text: str) -> bool:
+    return any(
+        not _negated(clause[: match.start()])
+        for clause in _clauses(text)
+        for match in _pattern(name).finditer(clause)
+    )
+
+
+def _nothing_else(name: str, texts: list[str]) -> str | None:
+    clauses = [clause for text in texts for clause in _clauses(text)]
+    if not clauses or not all(_pattern(name).fullmatch(_bare(clause)) for clause in clauses):
+        return None
+    return texts[0]
+
+
+def _clauses(text: str) -> list[str]:
+    plain = text.lower().replace("\u2019", "'")
+    parts = (_SPACE.sub(" ", part).strip() for part in _CLAUSE.split(plain))
+    return [part for part in parts if part]
+
+
+def _bare(clause: str) -> str:
+    fillers = data("phrases.yaml")["fillers"]
+    return " ".join(word for word in clause.split() if word not in fillers)
+
+
+def _negated(before: str) -> bool:
+    words = before.split()
+    near = " ".join(words[-int(data("phrases.yaml")["reach"]) - 1 :])
+    return any(
+        re.search(rf"\b{re.escape(word)}\b", near) for word in data("phrases.yaml")["negations"]
+    )
+
+
+@lru_cache(maxsize=64)
+def _pattern(name: str) -> re.Pattern[str]:
+    phrases = (_SPACE.sub(" ", one) for one in data("phrases.yaml")["lists"][name]["phrases"])
+    longest_first = sorted(map(re.escape, phrases), key=len, reverse=True)
+    return re.compile(rf"(?<!\w)(?:{'|'.join(longest_first)})(?!\w)")

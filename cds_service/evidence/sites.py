@@ -1,0 +1,45 @@
+"""Where a finding lies, seen from the sites the orders treat."""
+
+from __future__ import annotations
+
+from cds_service.evidence.answer import Finding, Status
+from cds_service.evidence.orders import OrderGroup, Site
+
+ONLY, AMONG, ELSEWHERE, UNKNOWN = "only", "among", "elsewhere", "unknown"
+
+
+def relation(regions: frozenset[str], side: str | None, group: OrderGroup) -> str:
+    """Return how an area relates to the ordered sites.
+
+    `only`: every ordered site lies in the area; `among`: some do, or one does in part;
+    `elsewhere`: none does; `unknown`: the orders name no site, or one that is not understood, or
+    the area is not known. A side that one of the two leaves open agrees with both.
+    """
+    sites = group.sites
+    if not regions or not sites:
+        return UNKNOWN
+    touched = [_touches(site, regions, side) for site in sites]
+    whole = [hit and site.regions <= regions for hit, site in zip(touched, sites, strict=True)]
+    if all(whole):
+        return ONLY
+    if any(touched):
+        return AMONG
+    return ELSEWHERE if all(site.regions for site in sites) else UNKNOWN
+
+
+def relation_of(finding: Finding, group: OrderGroup) -> str:
+    """Return how a finding's area relates to the ordered sites."""
+    return relation(finding.regions, finding.side, group)
+
+
+def at_ordered_site(regions: frozenset[str], side: str | None, group: OrderGroup) -> Status:
+    """Whether an area is treated."""
+    where = relation(regions, side, group)
+    if where == UNKNOWN:
+        return Status.UNKNOWN
+    return Status.NOT_MET if where == ELSEWHERE else Status.MET
+
+
+def _touches(site: Site, regions: frozenset[str], side: str | None) -> bool:
+    sides_agree = side is None or site.side is None or side == site.side
+    return sides_agree and bool(site.regions & regions)
