@@ -1,0 +1,323 @@
+"""Diagnoses and reasons: which count, when, where and for what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cds_service.evidence.conditions import Conditions
+from tests.unit.evidence_facts import (
+    ICD,
+    SNOMED,
+    ask,
+    concept,
+    condition,
+    context_of,
+    facts_of,
+    order,
+)
+
+LOW_BACK = {"in": "low-back-pain"}
+
+
+def status_of(spec: dict[str, Any], *resources: dict[str, Any], **more: Any) -> str:
+    return str(ask("condition", spec, context_of(*resources, **more)).status)
+
+
+@pytest.mark.parametrize(
+    ("clinical", "verification", "eligibility", "safety", "history", "inactive"),
+    [
+        ("active", "confirmed", "met", "met", "met", "not-met"),
+        ("recurrence", "confirmed", "met", "met", "met", "not-met"),
+        ("relapse", None, "met", "met", "met", "not-met"),
+        ("active", "provisional", "unknown", "met", "met", "not-met"),
+        ("active", "unconfirmed", "unknown", "met", "met", "not-met"),
+        ("active", "differential", "unknown", "met", "met", "not-met"),
+        ("active", "refuted", "not-met", "not-met", "not-met", "not-met"),
+        ("active", "entered-in-error", "not-met", "not-met", "not-met", "not-met"),
+        (None, "confirmed", "unknown", "met", "met", "not-met"),
+        ("odd", "confirmed", "unknown", "met", "met", "not-met"),
+        ("inactive", "confirmed", "not-met", "not-met", "met", "met"),
+        ("remission", "confirmed", "not-met", "not-met", "met", "met"),
+        ("resolved", "confirmed", "not-met", "not-met", "met", "met"),
+    ],
+)
+def test_status_by_use(
+    clinical: Any, verification: Any, eligibility: str, safety: str, history: str, inactive: str
+) -> None:
+    fact = condition("M54.50", clinicalStatus=clinical, verificationStatus=verification)
+    wanted = {
+        "eligibility": eligibility,
+        "safety": safety,
+        "history": history,
+        "inactive": inactive,
+    }
+    assert {use: status_of({**LOW_BACK, "use": use}, fact) for use in wanted} == wanted
+
+
+@pytest.mark.parametrize(
+    ("more", "eligibility", "safety"),
+    [
+        ({"abatementDateTime": "2026-01-01", "clinicalStatus": None}, "not-met", "not-met"),
+        ({"abatementDateTime": "2026-01-01"}, "unknown", "met"),
+        ({"abatementDateTime": "2026-04-01", "clinicalStatus": "resolved"}, "unknown", "met"),
+        ({"abatementDateTime": "2026-02-01", "clinicalStatus": "resolved"}, "not-met", "not-met"),
+        ({"recordedDate": "2026-03-17"}, "not-met", "not-met"),
+        ({"onsetDateTime": "2026-05"}, "not-met", "not-met"),
+        ({"onsetDateTime": "2026-03"}, "met", "met"),
+        ({"subject": {"reference": "Patient/another"}}, "not-met", "not-met"),
+        ({"subject": {"reference": "https://x.example/fhir/Patient/p1"}}, "met", "met"),
+        ({"clinicalStatus": {"text": "Active"}, "verificationStatus": None}, "met", "met"),
+        ({"clinicalStatus": ["active"], "verificationStatus": 7}, "unknown", "met"),
+        ({"code": "M54.50"}, "not-met", "not-met"),
+        ({"code": {"text": "low back pain"}}, "not-met", "not-met"),
+        ({"code": {"coding": {"system": ICD, "code": "M54.50"}}}, "met", "met"),
+        ({"code": {"coding": [None, {"code": 5}, {"code": "M54.50"}]}}, "not-met", "not-met"),
+    ],
+)
+def test_odd_and_dated(more: dict[str, Any], eligibility: str, safety: str) -> None:
+    fact = {**condition("M54.50"), **more}
+    if isinstance(more.get("clinicalStatus"), str):
+        fact = condition("M54.50", **more)
+    fact = {name: value for name, value in fact.items() if value is not None}
+    assert status_of(LOW_BACK, fact) == eligibility
+    assert status_of({**LOW_BACK, "use": "safety"}, fact) == safety
+
+
+@pytest.mark.parametrize(
+    ("onset", "spec", "expected"),
+    [
+        ("2025-12-16", {"older-than": 90}, "not-met"),
+        ("2025-12-15", {"older-than": 90}, "met"),
+        ("2025-12", {"older-than": 90}, "unknown"),
+        ("2025", {"older-than": 90}, "unknown"),
+        ("2024", {"older-than": 90}, "met"),
+        (None, {"older-than": 90}, "unknown"),
+        ("2026-02-14", {"within": 30}, "met"),
+        ("2026-02-13", {"within": 30}, "not-met"),
+        ("2026", {"within": 30}, "unknown"),
+        ("2026-03", {"within": 30}, "met"),
+        ("2026-02-20", {"from": 10, "to": 30}, "met"),
+        ("2026-03-10", {"from": 10, "to": 30}, "not-met"),
+        ("2026-03", {"from": 10, "to": 30}, "unknown"),
+        ("yesterday", {"within": 30}, "unknown"),
+        ("2026-03-15T23:30:00-08:00", {"within": 1}, "met"),
+        ("2026-03-16T03:00:00Z", {"from": 1, "to": 1}, "met"),
+    ],
+)
+def test_onset(onset: Any, spec: dict[str, Any], expected: str) -> None:
+    assert status_of({**LOW_BACK, "onset": spec}, condition("M54.50", onsetDateTime=onset)) == (
+        expected
+    )
+
+
+@pytest.mark.parametrize(
+    ("dated_by", "expected"),
+    [("onset-or-recorded", "met"), ("recorded", "met"), ("onset", "unknown")],
+)
+def test_recorded_stands_in_for_onset(dated_by: str, expected: str) -> None:
+    fact = condition("M54.50", onsetDateTime=None, recordedDate="2026-03-01")
+    spec = {**LOW_BACK, "onset": {"within": 30}, "dated-by": dated_by}
+    assert status_of(spec, fact) == expected
+
+
+def test_onset_is_not_after_recording() -> None:
+    fact = condition("M54.50", onsetDateTime="2026", recordedDate="2026-01-20")
+    assert status_of({**LOW_BACK, "onset": {"within": 30}}, fact) == "not-met"
+
+
+def test_onset_by_age() -> None:
+    patient = {"resourceType": "Patient", "id": "p1", "birthDate": "1971-09-16"}
+    at_forty = condition("M54.50", onsetDateTime=None, onsetAge={"value": 40, "code": "a"})
+    now = condition("M54.50", onsetDateTime=None, onsetAge={"value": 54, "code": "a"})
+    spec = {**LOW_BACK, "onset": {"older-than": 90}}
+    assert status_of(spec, patient, at_forty) == "met"
+    assert status_of(spec, patient, now) == "unknown"
+    assert status_of(spec, at_forty) == "unknown"
+
+
+def test_a_hole_is_not_an_absence() -> None:
+    answer = ask("condition", LOW_BACK, context_of(holes=("conditions",)))
+    assert answer.status == "unknown"
+    assert [hole.key for hole in answer.holes] == ["conditions"]
+    found = ask("condition", LOW_BACK, context_of(condition("M54.50"), holes=("conditions",)))
+    assert found.status == "met"
+    assert status_of(LOW_BACK, holes=("medications",)) == "not-met"
+
+
+def test_findings_carry_the_evidence() -> None:
+    suspected = condition(
+        "I82.401",
+        text="Clot of left lower leg",
+        verificationStatus="provisional",
+        onsetDateTime="2026-03",
+    )
+    (finding,) = ask(
+        "condition", {"in": ["blood-clot"], "use": "safety"}, context_of(suspected)
+    ).findings
+    assert (finding.reference, finding.date, finding.value) == (
+        "Condition/c1",
+        "2026-03",
+        "I82.401",
+    )
+    assert finding.text == "Clot of left lower leg"
+    assert (finding.regions, finding.side) == (frozenset({"lower-leg"}), "left")
+    assert finding.suspected
+    assert finding.day is not None
+    assert finding.day.isoformat() == "2026-03-16"
+    assert "blood-clot" in finding.value_sets
+
+
+def test_what_does_not_satisfy_is_still_told() -> None:
+    answer = ask("condition", LOW_BACK, context_of(condition("M54.50", clinicalStatus="resolved")))
+    assert [finding.reference for finding in answer.findings] == ["Condition/c1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "site", "expected"),
+    [
+        ("pain of left lower leg", "left lower leg", "met"),
+        ("pain of left lower leg", "right lower leg", "not-met"),
+        ("pain of lower leg", "right lower leg", "met"),
+        ("pain of left lower leg", "neck", "not-met"),
+        ("pain", "neck", "unknown"),
+        ("pain of left lower leg", None, "unknown"),
+        ("pain of left lower leg", "somewhere", "unknown"),
+    ],
+)
+def test_at_the_ordered_site(text: str, site: str | None, expected: str) -> None:
+    signed = order(bodySite=[concept(None, site)] if site else None)
+    spec = {**LOW_BACK, "at": "ordered-site"}
+    assert status_of(spec, condition("M54.50", text=text), orders=[signed]) == expected
+
+
+def test_body_site_goes_before_the_code() -> None:
+    fact = condition("M54.50", text="low back", bodySite=[concept(None, "neck")])
+    (read,) = facts_of(fact).of(Conditions).facts
+    assert read.regions == {"neck"}
+
+
+def test_cause() -> None:
+    due = {
+        "url": "http://hl7.org/fhir/StructureDefinition/condition-dueTo",
+        "valueCodeableConcept": concept("Y99.0"),
+    }
+    spec = {**LOW_BACK, "caused-by": "work-related-cause"}
+    assert status_of(spec, condition("M54.50", extension=[due])) == "met"
+    assert status_of(spec, condition("M54.50", extension=[{"url": "other"}, None])) == "not-met"
+
+
+def test_cause_by_reference() -> None:
+    due = {
+        "url": "http://hl7.org/fhir/StructureDefinition/condition-dueTo",
+        "valueReference": {"reference": "Condition/cause"},
+    }
+    spec = {**LOW_BACK, "caused-by": "work-related-cause"}
+    cause = condition("Y99.0", "cause")
+    assert status_of(spec, condition("M54.50", extension=[due]), cause) == "met"
+
+
+def coded(code: str, system: str = ICD) -> dict[str, Any]:
+    return order(reasonCode=[concept(code, None, system)])
+
+
+@pytest.mark.parametrize(
+    ("signed", "on_file", "expected"),
+    [
+        (coded("M54.50"), [], "met"),
+        (coded("M54.50"), [condition("M54.50", clinicalStatus="resolved")], "not-met"),
+        (coded("M54.5"), [condition("M54.50", clinicalStatus="resolved")], "not-met"),
+        (coded("M54.59"), [condition("M54.50", clinicalStatus="resolved")], "not-met"),
+        (coded("M54.50"), [condition("M54.50", verificationStatus="refuted")], "not-met"),
+        (coded("M54.50"), [condition("M54.50", verificationStatus="provisional")], "unknown"),
+        (coded("M54.50"), [condition("M54.2", clinicalStatus="resolved")], "met"),
+        (coded("279039007", SNOMED), [condition("M54.50", clinicalStatus="resolved")], "not-met"),
+        (order(), [], "not-met"),
+        (order(reasonCode=[{"text": "sore back"}]), [], "unknown"),
+        (order(reasonReference=[{"reference": "Condition/lost"}]), [], "unknown"),
+        (order(reasonReference=[{"reference": "Condition/c1"}]), [condition("M54.50")], "met"),
+        (order(reasonReference=[{"reference": "Condition/c1"}]), [condition("M54.2")], "not-met"),
+    ],
+)
+def test_reason_on_file_or_stated(
+    signed: dict[str, Any], on_file: list[dict[str, Any]], expected: str
+) -> None:
+    assert status_of({**LOW_BACK, "role": "reason"}, *on_file, orders=[signed]) == expected
+
+
+def test_a_stated_reason_points_to_the_order_and_has_no_onset() -> None:
+    context = context_of(orders=[coded("M54.50")])
+    (finding,) = ask("condition", LOW_BACK, context).findings
+    assert (finding.reference, finding.value) == ("ServiceRequest/o1", "M54.50")
+    assert status_of({**LOW_BACK, "onset": {"within": 30}}, orders=[coded("M54.50")]) == "unknown"
+
+
+def test_a_diagnosis_that_is_no_reason_does_not_play_that_role() -> None:
+    other = condition("M54.50")
+    assert status_of({**LOW_BACK, "role": "reason"}, other, orders=[coded("M54.2")]) == "not-met"
+    assert status_of(LOW_BACK, other, orders=[coded("M54.2")]) == "met"
+
+
+def test_a_contained_reason_counts() -> None:
+    signed = order(contained=[condition("M54.50", "k")], reasonReference=[{"reference": "#k"}])
+    answer = ask("condition", {**LOW_BACK, "role": "reason"}, context_of(orders=[signed]))
+    assert answer.status == "met"
+    assert answer.findings[0].reference == "ServiceRequest/o1#k"
+
+
+@pytest.mark.parametrize(
+    ("spec", "signed", "on_file", "expected"),
+    [
+        ({"coded": True}, coded("M54.50"), [], "met"),
+        ({"coded": True}, order(reasonCode=[{"text": "back"}]), [], "not-met"),
+        ({"coded": True}, order(), [], "not-met"),
+        ({"coded": True}, order(reasonReference=[{"reference": "Condition/x"}]), [], "unknown"),
+        (
+            {"coded": True},
+            order(reasonReference=[{"reference": "Condition/c1"}]),
+            [condition("M54.50")],
+            "met",
+        ),
+        ({"in": "stress"}, coded("Z73.3"), [], "met"),
+        ({"in": "stress"}, coded("M54.50"), [], "not-met"),
+        ({"in": "stress"}, order(reasonCode=[{"text": "stress"}]), [], "unknown"),
+        ({"only-in": "stress"}, coded("Z73.3"), [], "met"),
+        ({"only-in": "stress"}, order(), [], "not-met"),
+        (
+            {"only-in": "stress"},
+            order(reasonCode=[concept("Z73.3"), concept("M54.50")]),
+            [],
+            "not-met",
+        ),
+        (
+            {"only-in": "stress"},
+            order(reasonCode=[concept("Z73.3"), {"text": "and more"}]),
+            [],
+            "unknown",
+        ),
+        (
+            {"inactive": True},
+            coded("F33.42"),
+            [condition("F33.42", clinicalStatus="remission")],
+            "met",
+        ),
+        ({"inactive": True}, coded("F33.42"), [condition("F33.42")], "not-met"),
+        ({"inactive": True}, coded("F33.42"), [], "not-met"),
+        (
+            {"inactive": True, "in": "anxiety"},
+            coded("F33.42"),
+            [condition("F33.42", clinicalStatus="remission")],
+            "not-met",
+        ),
+    ],
+)
+def test_reason(
+    spec: dict[str, Any], signed: dict[str, Any], on_file: list[dict[str, Any]], expected: str
+) -> None:
+    assert ask("reason", spec, context_of(*on_file, orders=[signed])).status == expected
+
+
+def test_notes_on_what_was_left_out() -> None:
+    facts = facts_of(condition("M54.50", recordedDate="2027-01-01"))
+    assert "Condition/c1" in facts.of(Conditions).notes[0]
