@@ -427,10 +427,16 @@ class _Question:
     dated_by: Callable[[ConditionFact], Days | None]
     at_site: bool
     caused_by: frozenset[str]
+    ended_by: frozenset[str]
 
-    def judge(self, fact: ConditionFact, context: Context) -> Status:
-        """Whether one diagnosis answers the question."""
+    def judge(self, fact: ConditionFact, context: Context, unread: bool) -> Status:
+        """Whether one diagnosis answers the question.
+
+        As long as diagnoses are `unread`, one that is only stated may be contradicted on file.
+        """
         statuses = [self.use(fact)]
+        if unread and fact.stated and self.use is _eligible:
+            statuses.append(Status.UNKNOWN)
         if self.span:
             statuses.append(self.span.holds(self.dated_by(fact), context.facts.day))
         if self.at_site:
@@ -445,6 +451,12 @@ class _Question:
             and (not self.caused_by or bool(fact.due_to & self.caused_by))
         )
 
+    def open(self, facts: Sequence[ConditionFact]) -> list[ConditionFact]:
+        """Return the diagnoses of the kind that no later one has brought to an end."""
+        concerned = [fact for fact in facts if self.concerns(fact)]
+        ends = [fact for fact in facts if fact.value_sets & self.ended_by]
+        return [fact for fact in concerned if not any(_later(end, fact) for end in ends)]
+
 
 @leaf("condition", keys=("conditions",))
 def condition(spec: Spec) -> Leaf:
@@ -457,6 +469,7 @@ def condition(spec: Spec) -> Leaf:
         dated_by=DATED_BY[spec.get("dated-by", "onset-or-recorded")],
         at_site=spec.get("at") == "ordered-site",
         caused_by=frozenset(fields.names(spec.get("caused-by"))),
+        ended_by=frozenset(fields.names(spec.get("ended-by"))),
     )
     return lambda context: _condition(question, context)
 
@@ -464,15 +477,21 @@ def condition(spec: Spec) -> Leaf:
 def _condition(question: _Question, context: Context) -> Answer:
     seen = asked(context)
     on = context.facts.day
-    concerned = [fact for fact in seen.conditions if question.concerns(fact)]
-    judged = [(question.judge(fact, context), fact.finding(on)) for fact in concerned]
+    concerned = question.open(seen.conditions)
     holes = fields.holes_of(context, "conditions")
+    judged = [(question.judge(one, context, bool(holes)), one.finding(on)) for one in concerned]
     told = fields.answer(judged, holes)
     if told.status is not Status.NOT_MET:
         return told
     if question.reason_only and (vague := _vague(seen.reasons)):
         return cannot_tell(vague)
     return not_shown(finding for _, finding in judged)
+
+
+def _later(one: ConditionFact, other: ConditionFact) -> bool:
+    """Whether a diagnosis is dated after another for certain."""
+    day, before = one.onset or one.recorded, other.onset or other.recorded
+    return bool(day and before and day.first > before.last)
 
 
 def _vague(reasons: Iterable[Reason]) -> list[Finding]:
@@ -493,23 +512,42 @@ def reason(spec: Spec) -> Leaf:
     tests: list[ReasonTest] = []
     if spec.get("coded"):
         tests.append(_coded)
+    if spec.get("on-file"):
+        tests.append(_on_file)
     if "only-in" in spec:
         tests.append(_only_in(frozenset(fields.names(spec["only-in"]))))
     if "in" in spec or spec.get("inactive"):
         wanted = frozenset(fields.names(spec.get("in")))
         tests.append(_some(wanted, bool(spec.get("inactive"))))
-    return lambda context: _reason_answer(tests, context)
+    if spec.get("on-file"):
+        tests.append(_on_file)
+    by_record = bool(spec.get("on-file") or spec.get("inactive"))
+    return lambda context: _reason_answer(tests, by_record, context)
 
 
 def _reason_answer(
     tests: Sequence[Callable[[Sequence[Reason]], Answer]], context: Context
 ) -> Answer:
+    holes = fields.holes_of(context, "conditions")
     answers = [test(asked(context).reasons) for test in tests]
     worst = fields.weakest(answer.status for answer in answers)
+    if worst is Status.NOT_MET and holes and by_record:
+        return cannot_tell((), holes)
     bearing = [answer for answer in answers if answer.status is worst]
     findings = tuple(finding for answer in bearing for finding in answer.findings)
-    holes = fields.holes_of(context, "conditions") if worst is Status.UNKNOWN else ()
-    return Answer(worst, findings, holes)
+    holes = fields.holes_of(context, "conditions")
+    if holes and worst is Status.NOT_MET and _on_file in tests:
+        worst = Status.UNKNOWN
+    return Answer(worst, findings, holes if worst is Status.UNKNOWN else ())
+
+
+def _on_file(reasons: Sequence[Reason]) -> Answer:
+    """Ask for a reason that stands in the record as a diagnosis of its own."""
+    filed = [reason.finding() for reason in reasons if reason.conditions]
+    if filed:
+        return Answer(Status.MET, tuple(filed))
+    unread = any(reason.unread for reason in reasons)
+    return cannot_tell() if unread else not_shown(reason.finding() for reason in reasons)
 
 
 def _coded(reasons: Sequence[Reason]) -> Answer:
@@ -519,6 +557,14 @@ def _coded(reasons: Sequence[Reason]) -> Answer:
     unread = any(reason.unread for reason in reasons)
     words = tuple(reason.finding() for reason in reasons)
     return cannot_tell(words) if unread else not_shown(words)
+
+
+def _on_file(reasons: Sequence[Reason]) -> Answer:
+    filed = [reason.finding() for reason in reasons if reason.conditions]
+    if filed:
+        return Answer(Status.MET, tuple(filed))
+    found = [reason.finding() for reason in reasons]
+    return cannot_tell(found) if any(reason.unread for reason in reasons) else not_shown(found)
 
 
 def _only_in(wanted: frozenset[str]) -> ReasonTest:

@@ -75,12 +75,16 @@ class OrderGroup:
 
     def under(self, coverage: str | None) -> OrderGroup:
         """Return the group of the orders billed to a coverage: those naming it or naming none."""
-        kept = tuple(o for o in self.orders if not o.coverages or coverage in o.coverages)
-        return replace(self, orders=kept, notes=tuple(_notes(kept)))
+        return self._of(o for o in self.orders if not o.coverages or coverage in o.coverages)
 
-    def of_codes(self, codes: frozenset[str]) -> OrderGroup:
+    def of_codes(self, codes: Iterable[str]) -> OrderGroup:
         """Return the group of the orders with one of the codes: those a policy speaks of."""
-        return replace(self, orders=tuple(o for o in self.orders if o.codes & codes))
+        wanted = frozenset(codes)
+        return self._of(order for order in self.orders if order.codes & wanted)
+
+    def _of(self, orders: Iterable[OrderFact]) -> OrderGroup:
+        kept = tuple(orders)
+        return replace(self, orders=kept, notes=tuple(_notes(kept)))
 
     @property
     def references(self) -> tuple[str, ...]:
@@ -316,6 +320,7 @@ def order_says(spec: Spec) -> Leaf:
     if "code-in" in spec:
         asked.append(_code_in(frozenset(fields.names(spec["code-in"]))))
     asked += [_note(name) for name in fields.names(spec.get("note"))]
+    asked += [_note(f"type-{name}") for name in fields.names(spec.get("type-of-service"))]
     if "category-in" in spec:
         asked.append(_category_in(frozenset(fields.names(spec["category-in"]))))
     return lambda context: _all(ask(context) for ask in asked)

@@ -155,8 +155,8 @@ def performer(spec: Spec) -> Leaf:
 
 @leaf("requester", keys=())
 def requester(spec: Spec) -> Leaf:
-    """Whether who orders has one of the roles; `patient` and `related-person` are roles here."""
-    wanted = frozenset(fields.names(spec.get("in")))
+    """Whether who orders has one of the roles; `or`: or is the patient or a relative."""
+    wanted = frozenset((*fields.names(spec.get("in")), *fields.names(spec.get("or"))))
     return lambda context: _in_roles(context, requesters, wanted, "Orders")
 
 

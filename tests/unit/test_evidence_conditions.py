@@ -279,6 +279,9 @@ def test_a_contained_reason_counts() -> None:
             [condition("M54.50")],
             "met",
         ),
+        ({"coded": True, "on-file": True}, coded("M54.50"), [condition("M54.50")], "met"),
+        ({"coded": True, "on-file": True}, coded("M54.50"), [], "not-met"),
+        ({"on-file": True}, order(reasonReference=[{"reference": "Condition/x"}]), [], "unknown"),
         ({"in": "stress"}, coded("Z73.3"), [], "met"),
         ({"in": "stress"}, coded("M54.50"), [], "not-met"),
         ({"in": "stress"}, order(reasonCode=[{"text": "stress"}]), [], "unknown"),
@@ -316,6 +319,20 @@ def test_reason(
     spec: dict[str, Any], signed: dict[str, Any], on_file: list[dict[str, Any]], expected: str
 ) -> None:
     assert ask("reason", spec, context_of(*on_file, orders=[signed])).status == expected
+
+
+@pytest.mark.parametrize(("use", "expected"), [("eligibility", "unknown"), ("safety", "met")])
+def test_a_stated_reason_may_be_contradicted_by_what_was_not_read(use: str, expected: str) -> None:
+    spec = {**LOW_BACK, "use": use}
+    answer = ask("condition", spec, context_of(orders=[coded("M54.50")], holes=("conditions",)))
+    assert answer.status == expected
+
+
+def test_reason_on_file_with_a_hole() -> None:
+    context = context_of(orders=[coded("M54.50")], holes=("conditions",))
+    assert ask("reason", {"coded": True}, context).status == "met"
+    answer = ask("reason", {"on-file": True}, context)
+    assert (answer.status, answer.holes[0].key) == ("unknown", "conditions")
 
 
 def test_notes_on_what_was_left_out() -> None:

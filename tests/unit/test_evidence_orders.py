@@ -293,6 +293,8 @@ def test_phrase_lists_asked_for_by_the_rules_exist() -> None:
         ({"note": "type-massage"}, {"category": [{"text": "Massage"}]}, "met"),
         ({"category-in": "stress"}, {"category": [concept("Z73.3")]}, "met"),
         ({"category-in": "stress"}, {}, "not-met"),
+        ({"type-of-service": "massage"}, {"note": [{"text": "type of service massage"}]}, "met"),
+        ({"type-of-service": "massage"}, {"note": [{"text": "no massage"}]}, "not-met"),
     ],
 )
 def test_order_leaf(spec: dict[str, Any], more: dict[str, Any], expected: str) -> None:
@@ -332,6 +334,12 @@ def test_group_by_coverage() -> None:
     group = group_of(named, order("97140", "o2"))
     assert group.under("Coverage/a").references == ("ServiceRequest/o1", "ServiceRequest/o2")
     assert group.under("Coverage/b").references == ("ServiceRequest/o2",)
+
+
+def test_group_by_code() -> None:
+    group = group_of(order(), order("97140", "o2")).of_codes(["97140", "97530"])
+    assert group.references == ("ServiceRequest/o2",)
+    assert group.signed_codes == {"97124", "97140"}
 
 
 def test_day_of_the_tests() -> None:

@@ -99,11 +99,17 @@ def test_contained_performer() -> None:
         ("Device/d", "role-physician", "unknown"),
     ],
 )
-def test_requester(requester: str, wanted: Any, expected: str) -> None:
+def test_requester_role(requester: str, wanted: Any, expected: str) -> None:
     context = context_of(
         practitioner("md", "MD", V2), orders=[order(requester={"reference": requester})]
     )
     assert ask("requester", {"in": wanted}, context).status == expected
+
+
+def test_requester_or_the_patient() -> None:
+    spec = {"in": ["role-massage-therapist"], "or": ["patient", "related-person"]}
+    context = context_of(orders=[order(requester={"reference": "Patient/p1"})])
+    assert ask("requester", spec, context).status == "met"
 
 
 def test_finding_tells_who() -> None:
