@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
@@ -15,6 +14,7 @@ from cds_service.hooks.blueprint import blueprint
 from cds_service.hooks.errors import HookError
 from cds_service.hooks.servers import is_loopback, no_server
 from cds_service.hooks.service import Registry
+from cds_service.services import build_services
 from cds_service.settings import Settings
 
 
@@ -51,10 +51,8 @@ def today_at(settings: Settings) -> Callable[[], date]:
 
 
 def _add_hooks(app: Flask, settings: Settings, allowed_server: Callable[[str], bool]) -> None:
-    services = importlib.import_module("cds_service.services")
-    registry = Registry(
-        services.build_services(settings, today_at(settings), allowed_server=allowed_server)
-    )
+    services = build_services(settings, today_at(settings), allowed_server=allowed_server)
+    registry = Registry(services)
     app.register_blueprint(
         blueprint(registry, max_body=settings.max_body, hook_version=settings.hook_version)
     )

@@ -5,7 +5,6 @@ Exit codes: 0 good, 1 the input is bad or a check failed, 2 wrong usage.
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Callable
 from functools import wraps
@@ -20,8 +19,10 @@ from cds_service.evaluation import Evaluation
 from cds_service.hooks.errors import HookError
 from cds_service.hooks.request import HookRequest, parse_json, parse_request
 from cds_service.hooks.servers import is_loopback_host
+from cds_service.policies.routing import PayersError
 from cds_service.policies.source import PolicyError
 from cds_service.reasoning import outline
+from cds_service.services import explain as review_once
 from cds_service.settings import SettingsError
 
 DEMO_HOST = "127.0.0.1"
@@ -51,7 +52,7 @@ def told(command: Callable[..., None]) -> Callable[..., None]:
     def run(*args: Any, **kwargs: Any) -> None:
         try:
             command(*args, **kwargs)
-        except (SettingsError, PolicyError, server.AddressError) as error:
+        except (SettingsError, PayersError, PolicyError, server.AddressError) as error:
             raise click.ClickException(str(error)) from None
 
     return run
@@ -69,9 +70,8 @@ def main() -> None:
 def demo(port: int) -> None:
     """Start page, services and sandbox FHIR server on this machine, open to it alone."""
     os.environ[server.PUBLIC_URL] = url = server.base_url(DEMO_HOST, port)
-    server.check_address(DEMO_HOST, port)
-    click.echo(f"massage-cds demo: {url}/  (services {url}/cds-services, FHIR {url}/fhir)")
-    server.run("demo_app", DEMO_HOST, port)
+    greeting = f"massage-cds demo: {url}/  (services {url}/cds-services, FHIR {url}/fhir)"
+    server.run("demo_app", DEMO_HOST, port, greeting=greeting)
 
 
 @main.command()
@@ -98,9 +98,8 @@ def serve(host: str, port: int, workers: int, open_access: bool) -> None:
     if not is_loopback_host(host):
         words = f"--open serves this machine alone and {host} is reached from others: "
         raise click.UsageError(words + f"leave --host out or write {DEMO_HOST}")
-    server.check_address(host, port)
-    click.echo(f"massage-cds: {server.base_url(host, port)}/cds-services, open to this machine")
-    server.run("open_app", host, port, workers=workers)
+    greeting = f"massage-cds: {server.base_url(host, port)}/cds-services, open to this machine"
+    server.run("open_app", host, port, greeting=greeting, workers=workers)
 
 
 @main.command()
@@ -110,14 +109,8 @@ def serve(host: str, port: int, workers: int, open_access: bool) -> None:
 @told
 def explain(request: Path, record: Path | None, as_json: bool) -> None:
     """Show the whole reasoning about one hook request in the file REQUEST."""
-    found = _explained(_hook_request(request), _bundle(record) if record else None)
+    found = review_once(_hook_request(request), _bundle(record) if record else None)
     click.echo(_as_json(found) if as_json else outline(found) or "No order is in scope.")
-
-
-def _explained(request: HookRequest, record: dict[str, Any] | None) -> list[Evaluation]:
-    services = importlib.import_module("cds_service.services")
-    evaluations: list[Evaluation] = services.explain(request, record)
-    return evaluations
 
 
 def _hook_request(path: Path) -> HookRequest:

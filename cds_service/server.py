@@ -76,8 +76,10 @@ def check_address(host: str, port: int) -> None:
         raise AddressError(words) from None
 
 
-def run(factory: str, host: str, port: int, *, workers: int = 1) -> None:
+def run(factory: str, host: str, port: int, *, greeting: str, workers: int = 1) -> None:
     """Serve a factory of this module until SIGTERM or ctrl-C, then stop within 3 seconds.
+
+    `greeting` is printed once nothing stands in the way of the start.
 
     Raises AddressError when the address is taken, SettingsError for a bad setting: both before any
     worker starts.
@@ -99,6 +101,7 @@ def run(factory: str, host: str, port: int, *, workers: int = 1) -> None:
         workers_kill_timeout=STOP_SECONDS,
         log_level=LogLevels.error,
     )
+    print(greeting, flush=True)
     server.serve()
 
 

@@ -1,9 +1,8 @@
-import sys
 from datetime import date
-from types import SimpleNamespace
 
 import pytest
 
+from cds_service import app as app_module
 from cds_service.app import create_app, today_at
 from cds_service.settings import load_settings
 from tests.hook_calls import REQUEST, assert_outcome, changed, service
@@ -20,8 +19,7 @@ class Built:
 @pytest.fixture
 def built(monkeypatch):
     stand_in = Built()
-    names = SimpleNamespace(build_services=stand_in.build_services)
-    monkeypatch.setitem(sys.modules, "cds_service.services", names)
+    monkeypatch.setattr(app_module, "build_services", stand_in.build_services)
     return stand_in
 
 

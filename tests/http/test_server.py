@@ -49,6 +49,7 @@ def started(*arguments):
     )
     try:
         wait_for(lambda: process.poll() is not None or answers(f"http://127.0.0.1:{port}/readyz"))
+        assert process.poll() is None, process.stdout.read()
         yield process, f"http://127.0.0.1:{port}"
     finally:
         process.kill()

@@ -1,14 +1,13 @@
 import json
 import socket
-import sys
 from contextlib import closing
 from datetime import date
-from types import SimpleNamespace
 
 import orjson
 import pytest
 from click.testing import CliRunner
 
+from cds_service import cli
 from cds_service.cli import main
 from cds_service.evaluation import Evaluation
 from tests.hook_calls import REQUEST, changed
@@ -30,7 +29,7 @@ def explained(monkeypatch):
         calls.append((request, record))
         return [EVALUATION]
 
-    monkeypatch.setitem(sys.modules, "cds_service.services", SimpleNamespace(explain=explain))
+    monkeypatch.setattr(cli, "review_once", explain)
     return calls
 
 
