@@ -5,7 +5,6 @@ Exit codes: 0 good, 1 the input is bad or a check failed, 2 wrong usage.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -69,7 +68,7 @@ def main() -> None:
 @told
 def demo(port: int) -> None:
     """Start page, services and sandbox FHIR server on this machine, open to it alone."""
-    os.environ[server.PUBLIC_URL] = url = server.base_url(DEMO_HOST, port)
+    url = server.base_url(DEMO_HOST, port)
     greeting = f"massage-cds demo: {url}/  (services {url}/cds-services, FHIR {url}/fhir)"
     server.run("demo_app", DEMO_HOST, port, greeting=greeting)
 

@@ -190,7 +190,8 @@ class Settings:
         _url,
         "URL",
         "Base URL under which callers reach this service, for links and canonical addresses. The "
-        "request's own Host header is never trusted for it. The demo sets its own.",
+        "request's own Host header is never trusted for it. Not set, it is the address that the "
+        "server listens on.",
     )
     payers: Path | None = setting(
         None,
