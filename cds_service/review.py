@@ -95,7 +95,7 @@ def review(case: Case, rules: Rules) -> list[Evaluation]:
     if not group.orders:
         return []
     payers = payers_of(case, group, rules) or [Payer(None, None, None)]
-    return [evaluation for payer in payers for evaluation in _under(facts, group, payer, case, rules)]
+    return [made for payer in payers for made in _under(facts, group, payer, case, rules)]
 
 
 def _under(

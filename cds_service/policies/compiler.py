@@ -119,7 +119,7 @@ class Compiler:
         if "blocking" not in entry:
             return Decision((there, asked))
         asked = Row(self.scope.leaf(entry["blocking"]), Status.UNKNOWN, asks=(name,))
-        return Decision((there, asked, Row(None, Status.NA, advises=(name,))))
+        return Decision((there, asked, Row(None, Status.NA, advises=(name,))), unsure=(name,))
 
     def _row(self, row: Mapping[str, Any]) -> Row:
         supports = None
@@ -135,6 +135,7 @@ class Compiler:
             change=row.get("change"),
             supports=supports,
             conditional=bool(row.get("conditional")),
+            aside=bool(row.get("aside")),
         )
 
     def _prior_auth(self) -> tuple[tuple[Leaf | None, str], ...]:
@@ -268,18 +269,15 @@ def _sets_in(node: Any, scope: Scope) -> Iterator[str]:
 
 
 def _judge_row(scope: Scope, row: Mapping[str, Any]) -> JudgeRow:
-    fits = _fit(scope, row["if"]) if "if" in row else _anything
+    fit = row.get("if", {})
     return JudgeRow(
-        fits,
-        row["else"] if "else" in row else row["urgency"],
-        row["effect"],
-        tuple(row.get("asks", ())),
-        tuple(row.get("advises", ())),
+        fits=_fit(scope, fit),
+        urgency=row["else"] if "else" in row else row["urgency"],
+        effect=row["effect"],
+        asks=tuple(row.get("asks", ())),
+        advises=tuple(row.get("advises", ())),
+        when=scope.leaf(fit["when"]) if "when" in fit else None,
     )
-
-
-def _anything(_sighting: Sighting, _context: Context) -> bool:
-    return True
 
 
 def _fit(scope: Scope, spec: Mapping[str, Any]) -> Fits:
@@ -349,11 +347,6 @@ def _is_evaluated(_scope: Scope, argument: Any, _area: frozenset[str]) -> Fits:
     return lambda sighting, _context: (sighting.standing.evaluated is not None) is argument
 
 
-def _when(scope: Scope, argument: Any, _area: frozenset[str]) -> Fits:
-    leaf = scope.leaf(argument)
-    return lambda _sighting, context: leaf(context).status is Status.MET
-
-
 _TESTS = {
     "in": _in,
     "not-in": _not_in,
@@ -364,5 +357,4 @@ _TESTS = {
     "suspected": _suspected,
     "addressed": _is_addressed,
     "evaluated": _is_evaluated,
-    "when": _when,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from math import floor
 from typing import Protocol
 
 from cds_service.evidence.answer import Answer, Finding, Status
@@ -57,6 +58,7 @@ class Row:
     change: str | None = None
     supports: tuple[str, AmountOf] | None = None
     conditional: bool = False
+    aside: bool = False
 
 
 class Body(Protocol):
@@ -95,6 +97,8 @@ class Decision:
         same = all(row.status is settled.status for row, _ in open_rows)
         if same and settled.status is not Status.UNKNOWN:
             return replace(settled, findings=findings)
+        if same and settled.weight is Status.NA and all(row.aside for row, _ in open_rows):
+            return replace(settled, findings=findings, holes=holes)
         asks = () if holes else tuple(dict.fromkeys(self.unsure + settled.asks))
         return Outcome(
             Status.UNKNOWN,
@@ -119,8 +123,10 @@ def _settle(row: Row, answer: Answer, context: Context) -> Outcome:
         change=row.change,
     )
     if row.supports:
-        return _limited(outcome, row.supports, context)
-    if row.conditional and row.status is Status.NOT_MET:
+        outcome = _limited(outcome, row.supports, context)
+    if row.aside:
+        return replace(outcome, weight=Status.NA)
+    if row.conditional and outcome.weight is Status.NOT_MET:
         return replace(outcome, weight=Status.UNKNOWN)
     return outcome
 
@@ -131,7 +137,7 @@ def _limited(outcome: Outcome, supports: tuple[str, AmountOf], context: Context)
     amount = amount_of(context)
     if amount.value is None or amount.holes:
         return replace(outcome, weight=Status.UNKNOWN, holes=amount.holes)
-    part = max(amount.value, Fraction(0))
+    part = Fraction(max(floor(amount.value), 0))
     weight = Status.UNKNOWN if part > 0 else outcome.weight
     return replace(outcome, weight=weight, supports=(unit, part))
 

@@ -72,10 +72,7 @@ class Scope:
 
     def amount(self, node: Any) -> AmountOf:
         """Compile a number: a parameter, a quantity, or a sum of them."""
-        spec = self.resolve(node)
-        if not isinstance(spec, Mapping):
-            return _term(spec)
-        return _sum(spec)
+        return _term(self.resolve(node))
 
 
 def _remembered(key: tuple[str, str], leaf: Leaf) -> Leaf:
@@ -89,6 +86,8 @@ def _remembered(key: tuple[str, str], leaf: Leaf) -> Leaf:
 
 
 def _term(term: Any) -> AmountOf:
+    if isinstance(term, Mapping):
+        return _sum(term)
     if isinstance(term, str):
         return QUANTITIES[term].of
     constant = Quantity(Fraction(term))

@@ -38,6 +38,7 @@ class JudgeRow:
     effect: str
     asks: tuple[str, ...] = ()
     advises: tuple[str, ...] = ()
+    when: Leaf | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ class Judged:
     addressed: bool
     asks: tuple[str, ...]
     advises: tuple[str, ...]
+    holes: tuple[Hole, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,8 @@ def raise_rule(rule: SafetyRule, context: Context, hidden: frozenset[str] = froz
     sightings, holes = _sightings(rule, context)
     shown = [s for s in sightings if s.finding.reference not in hidden]
     judged = [item for s in shown if (item := _judge(rule, s, context))]
-    return Raised(rule, tuple(judged), unique(holes))
+    doubts = [hole for item in judged for hole in item.holes]
+    return Raised(rule, tuple(judged), unique([*holes, *doubts]))
 
 
 def _sightings(rule: SafetyRule, context: Context) -> tuple[list[Sighting], list[Hole]]:
@@ -161,15 +164,30 @@ def _sightings(rule: SafetyRule, context: Context) -> tuple[list[Sighting], list
 
 
 def _judge(rule: SafetyRule, sighting: Sighting, context: Context) -> Judged | None:
-    row = next((row for row in rule.judge if row.fits(sighting, context)), None)
+    """Judge by the first row that fits; a row that a hole keeps open asks for nothing."""
+    row, doubts = _row(rule, sighting, context)
     if row is None:
         return None
     acknowledged = rule.id in context.acknowledged
-    addressed = _addressed(row.urgency, sighting.standing, acknowledged)
-    if addressed:
+    if _addressed(row.urgency, sighting.standing, acknowledged):
         return Judged(sighting, row.urgency, "none", True, (), row.advises)
     effect = _lowered(row, sighting, acknowledged)
-    return Judged(sighting, row.urgency, effect, False, row.asks, row.advises)
+    asks = () if doubts else row.asks
+    return Judged(sighting, row.urgency, effect, False, asks, row.advises, doubts)
+
+
+def _row(
+    rule: SafetyRule, sighting: Sighting, context: Context
+) -> tuple[JudgeRow | None, tuple[Hole, ...]]:
+    doubts: list[Hole] = []
+    for row in rule.judge:
+        if not row.fits(sighting, context):
+            continue
+        answer = row.when(context) if row.when else None
+        if answer is None or answer.status is Status.MET:
+            return row, unique(doubts)
+        doubts.extend(answer.holes)
+    return None, ()
 
 
 def _addressed(urgency: str, stand: Standing, acknowledged: bool) -> bool:
