@@ -198,6 +198,16 @@ def test_body_site_goes_before_the_code() -> None:
     assert read.regions == {"neck"}
 
 
+@pytest.mark.parametrize(
+    ("later", "expected"),
+    [("2026-01-10", "not-met"), ("2024-06-01", "met"), ("2025", "met"), (None, "met")],
+)
+def test_a_later_diagnosis_ends_an_earlier_one(later: str | None, expected: str) -> None:
+    end = condition("M54.2", "c2", onsetDateTime=later)
+    spec = {"in": "low-back-pain", "use": "safety", "ended-by": "neck-pain"}
+    assert status_of(spec, condition("M54.50", onsetDateTime="2025-06-01"), end) == expected
+
+
 def test_cause() -> None:
     due = {
         "url": "http://hl7.org/fhir/StructureDefinition/condition-dueTo",

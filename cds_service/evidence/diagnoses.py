@@ -1,0 +1,195 @@
+"""Diagnoses of a record on the order's date (G-05, G-09)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from cds_service.evidence import fields
+from cds_service.evidence.answer import Finding
+from cds_service.evidence.codings import belongs, regions, resolve, status, value
+from cds_service.evidence.context import Facts
+from cds_service.evidence.dates import Days, parse_days
+from cds_service.evidence.fields import Coding
+from cds_service.record.model import Resource
+
+DUE_TO = "http://hl7.org/fhir/StructureDefinition/condition-dueTo"
+INACTIVE = frozenset({"inactive", "remission", "resolved"})
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionFact:
+    """A diagnosis on file, or a reason of the order that nothing on file bears out.
+
+    `clinical` and `verification` are status codes or None; `still` tells that it is marked as over
+    but ended only after the order's date. `onset`, `recorded`, `abated` are days or None; `written`
+    is the date shown to people. `due_to` are value sets of its cause, `reason` whether the orders
+    give it as their reason, `stated` whether only the orders state it.
+    """
+
+    reference: str
+    codings: tuple[Coding, ...]
+    text: str
+    value_sets: frozenset[str]
+    due_to: frozenset[str]
+    clinical: str | None
+    verification: str | None
+    onset: Days | None
+    recorded: Days | None
+    abated: Days | None
+    written: str | None
+    regions: frozenset[str]
+    side: str | None
+    still: bool = False
+    reason: bool = False
+    stated: bool = False
+
+    @property
+    def suspected(self) -> bool:
+        """Whether it is not confirmed; a status that is absent counts as confirmed."""
+        return self.verification not in (None, "confirmed")
+
+    @property
+    def over(self) -> bool:
+        """Whether it is inactive, in remission or resolved on the order's date."""
+        return self.clinical in INACTIVE and not self.still
+
+    def finding(self, on: date) -> Finding:
+        """Return it as evidence; `day` is the newest day it can have begun on."""
+        days = self.onset or self.recorded
+        return Finding(
+            reference=self.reference,
+            date=self.written,
+            value=value([{"coding": [{"code": code} for _, code in self.codings]}]),
+            text=self.text,
+            day=min(days.last, on) if days else None,
+            regions=self.regions,
+            side=self.side,
+            suspected=self.suspected,
+            value_sets=self.value_sets,
+        )
+
+
+class Conditions:
+    """The diagnoses of a record on the order's date.
+
+    `facts` leaves out refuted, erroneous and future-dated ones and those of other patients;
+    `refuted` are kept apart, because they contradict a reason of the order. `notes` are remarks.
+    """
+
+    def __init__(self, facts: Facts) -> None:
+        self.facts: list[ConditionFact] = []
+        self.refuted: list[ConditionFact] = []
+        self.notes: list[str] = []
+        for resource in facts.record.of_type("Condition"):
+            if isinstance(resource, dict):
+                self._take(resource, facts)
+
+    def _take(self, resource: Resource, facts: Facts) -> None:
+        fact = condition_fact(resource, facts)
+        if not belongs(resource, "subject", facts.record.patient_id):
+            return
+        if fact.verification == "refuted":
+            self.refuted.append(fact)
+        elif fact.verification == "entered-in-error":
+            return
+        elif _future(fact, facts.day):
+            self.notes.append(f"{fact.reference} bears a date after the order's and is left out.")
+        else:
+            self.facts.append(fact)
+
+
+def _future(fact: ConditionFact, on: date) -> bool:
+    return any(days is not None and days.first > on for days in (fact.onset, fact.recorded))
+
+
+def condition_fact(resource: Resource, facts: Facts) -> ConditionFact:
+    """Read one Condition."""
+    code = fields.item(resource, "code")
+    recorded, recorded_text = fields.first_date(
+        facts, fields.text(resource, "recordedDate"), fields.text(resource, "dateRecorded")
+    )
+    onset, onset_text = _onset(resource, facts)
+    abated = _abated(resource, facts)
+    where, side = _where(resource, code, facts)
+    clinical = status(resource, "clinicalStatus")
+    return ConditionFact(
+        reference=fields.identity(resource),
+        codings=tuple(fields.codings([code])),
+        text=fields.label(code, "Condition"),
+        value_sets=fields.value_sets(facts, [code]),
+        due_to=_due_to(resource, facts),
+        clinical=clinical or ("resolved" if abated and abated.last <= facts.day else None),
+        verification=status(resource, "verificationStatus"),
+        onset=_not_later(onset, recorded),
+        recorded=recorded,
+        abated=abated,
+        written=onset_text or recorded_text,
+        regions=where,
+        side=side,
+        still=abated is not None and abated.first > facts.day,
+    )
+
+
+def _not_later(onset: Days | None, recorded: Days | None) -> Days | None:
+    """Narrow a partial onset: it does not lie after the day it was recorded."""
+    if onset and recorded and onset.first <= recorded.last < onset.last:
+        return Days(onset.first, recorded.last)
+    return onset
+
+
+def _onset(resource: Resource, facts: Facts) -> tuple[Days | None, str | None]:
+    period = fields.text(fields.item(resource, "onsetPeriod"), "start")
+    days, written = fields.first_date(facts, fields.text(resource, "onsetDateTime"), period)
+    return (days, written) if days else (_onset_by_age(resource, facts), None)
+
+
+def _onset_by_age(resource: Resource, facts: Facts) -> Days | None:
+    """Return the year of life in which it began, where onset is given as an age in years."""
+    age = fields.item(resource, "onsetAge")
+    years = fields.number(age.get("value"))
+    patient = next(iter(facts.record.of_type("Patient")), None)
+    born = parse_days(fields.text(patient, "birthDate"), facts.zone)
+    if born is None or years is None or years < 0 or age.get("code", age.get("unit")) != "a":
+        return None
+    earliest, latest = _birthday(born.first, int(years)), _birthday(born.last, int(years) + 1)
+    if earliest is None or latest is None or earliest > facts.day:
+        return None
+    return Days(earliest, min(latest - timedelta(days=1), facts.day))
+
+
+def _birthday(born: date, years: int) -> date | None:
+    try:
+        return born.replace(year=born.year + years)
+    except ValueError:
+        last_of_february = (born.month, born.day) == (2, 29) and born.year + years < date.max.year
+        return date(born.year + years, 3, 1) if last_of_february else None
+
+
+def _abated(resource: Resource, facts: Facts) -> Days | None:
+    period = fields.text(fields.item(resource, "abatementPeriod"), "end")
+    return fields.first_date(facts, fields.text(resource, "abatementDateTime"), period)[0]
+
+
+def _where(resource: Resource, code: Resource, facts: Facts) -> tuple[frozenset[str], str | None]:
+    """Return region and side: the body site where it is understood, else what the code says."""
+    by_code, side_by_code = regions(facts, code)
+    sites = fields.items(resource, "bodySite")
+    if not sites:
+        return by_code, side_by_code
+    here, side = regions(facts, *sites)
+    if not here:
+        return by_code, side or side_by_code
+    agrees = side is None and len(sites) == 1 and (not by_code or by_code & here)
+    return here, side_by_code if agrees else side
+
+
+def _due_to(resource: Resource, facts: Facts) -> frozenset[str]:
+    found: frozenset[str] = frozenset()
+    for extension in fields.items(resource, "extension"):
+        if extension.get("url") != DUE_TO:
+            continue
+        found |= fields.value_sets(facts, [fields.item(extension, "valueCodeableConcept")])
+        cause = resolve(facts.record, resource, fields.item(extension, "valueReference"))
+        found |= fields.value_sets(facts, [fields.item(cause, "code")])
+    return found

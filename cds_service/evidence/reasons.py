@@ -1,0 +1,290 @@
+"""The reasons of the orders, and the diagnoses on file that they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+from cds_service.evidence import fields
+from cds_service.evidence.answer import Answer, Finding, Status, cannot_tell, not_shown
+from cds_service.evidence.codings import regions, resolve, status
+from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf
+from cds_service.evidence.diagnoses import ConditionFact, Conditions, condition_fact
+from cds_service.evidence.fields import Coding
+from cds_service.evidence.orders import OrderFact
+from cds_service.record.model import Resource
+from cds_service.terminology.systems import ICD10CM, normal_code, normal_system
+
+DROPPED = frozenset({"refuted", "entered-in-error"})
+ICD_CATEGORY = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One reason of an order.
+
+    `conditions` are the diagnoses on file that it means (none: only the order states it),
+    `refuted` whether the record refutes it, `unread` a reference that could not be resolved.
+    """
+
+    order: str
+    authored: str | None
+    codings: tuple[Coding, ...]
+    text: str
+    value_sets: frozenset[str]
+    conditions: tuple[ConditionFact, ...] = ()
+    refuted: bool = False
+    unread: bool = False
+
+    @property
+    def coded(self) -> bool:
+        """Whether it carries a code with a system."""
+        return any(system for system, _ in self.codings)
+
+    @property
+    def sets(self) -> frozenset[str]:
+        """Value sets of its own codes and of the diagnoses it means."""
+        return self.value_sets.union(*(fact.value_sets for fact in self.conditions))
+
+    def finding(self) -> Finding:
+        """Return it as evidence."""
+        code = self.codings[0][1] if self.codings else None
+        return Finding(self.order, self.authored, code, self.text, value_sets=self.value_sets)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Diagnoses and reasons as one question sees them."""
+
+    conditions: tuple[ConditionFact, ...]
+    reasons: tuple[Reason, ...]
+
+
+def asked(context: Context) -> Asked:
+    """Return the diagnoses with those marked that the orders give as reason, and the reasons.
+
+    A reason without any diagnosis on file counts as one that the orderer states; where there is
+    one, the diagnosis and its status decide.
+    """
+    found: Asked | None = context.memo.get(asked)
+    if found is None:
+        found = context.memo[asked] = _ask(context)
+    return found
+
+
+def _ask(context: Context) -> Asked:
+    on_file = context.facts.of(Conditions)
+    reasons = tuple(
+        reason for order in context.group.orders for reason in _reasons(order, on_file, context)
+    )
+    meant = {fact.reference for reason in reasons for fact in reason.conditions}
+    known = {fact.reference for fact in on_file.facts}
+    recorded = [replace(f, reason=True) if f.reference in meant else f for f in on_file.facts]
+    contained = [
+        replace(fact, reason=True)
+        for reason in reasons
+        for fact in reason.conditions
+        if fact.reference not in known
+    ]
+    stated = [
+        _stated(reason, context.facts)
+        for reason in reasons
+        if reason.codings and not (reason.conditions or reason.refuted)
+    ]
+    conditions = tuple(dict.fromkeys([*recorded, *contained, *stated]))
+    return Asked(conditions, reasons)
+
+
+def _reasons(order: OrderFact, on_file: Conditions, context: Context) -> Iterator[Reason]:
+    referenced = list(_referenced(order, on_file, context.facts))
+    by_reference = [fact for reason in referenced for fact in reason.conditions]
+    yield from referenced
+    for concept in fields.items(order.resource, "reasonCode"):
+        reason = _reason(order, concept, context.facts)
+        if any(_same_kind(reason, fact) for fact in by_reference):
+            continue
+        meant = tuple(fact for fact in on_file.facts if _same_kind(reason, fact))
+        refuted = not meant and any(_same_kind(reason, fact) for fact in on_file.refuted)
+        yield replace(reason, conditions=meant, refuted=refuted)
+
+
+def _referenced(order: OrderFact, on_file: Conditions, facts: Facts) -> Iterator[Reason]:
+    known = {fact.reference: fact for fact in on_file.facts}
+    refuted = {fact.reference for fact in on_file.refuted}
+    for element in fields.items(order.resource, "reasonReference"):
+        reference = fields.reference(element)
+        resource = resolve(facts.record, order.resource, element)
+        concept = fields.item(resource, "code") or element
+        reason = _reason(order, concept, facts)
+        if reference in known:
+            yield replace(reason, conditions=(known[reference],))
+        elif resource is None:
+            yield replace(reason, unread=True, refuted=reference in refuted)
+        elif reference in refuted or status(resource, "verificationStatus") in DROPPED:
+            yield replace(reason, refuted=True)
+        elif resource.get("resourceType") == "Condition" and reference and reference[0] == "#":
+            fact = condition_fact(resource, facts)
+            yield replace(
+                reason, conditions=(replace(fact, reference=f"{order.reference}{reference}"),)
+            )
+        else:
+            yield reason
+
+
+def _reason(order: OrderFact, concept: Resource, facts: Facts) -> Reason:
+    shown = fields.text(concept, "display") or "Reason"
+    return Reason(
+        order=order.reference,
+        authored=order.authored,
+        codings=tuple(fields.codings([concept])),
+        text=fields.label(concept, shown),
+        value_sets=fields.value_sets(facts, [concept]),
+    )
+
+
+def _same_kind(reason: Reason, fact: ConditionFact) -> bool:
+    """Whether a reason and a diagnosis mean the same.
+
+    They share a code; or one code refines the other; or no value set tells them apart and they lie
+    in one category or are coded in different systems.
+    """
+    mine, theirs = _normal(reason.codings), _normal(fact.codings)
+    if mine & theirs:
+        return True
+    alike = bool(reason.value_sets) and reason.value_sets == fact.value_sets
+    if {system for system, _ in mine} & {system for system, _ in theirs}:
+        return any(_related(a, b, alike) for a in mine for b in theirs)
+    return alike
+
+
+def _normal(codings: Iterable[Coding]) -> frozenset[tuple[str, str]]:
+    known = ((normal_system(system), code) for system, code in codings)
+    return frozenset((system, normal_code(system, code)) for system, code in known if system)
+
+
+def _related(one: tuple[str, str], other: tuple[str, str], alike: bool) -> bool:
+    """Whether one ICD code lies under the other, or both in a category and no value set differs."""
+    if one[0] != other[0] or one[0] != ICD10CM:
+        return False
+    short, long = sorted((one[1], other[1]), key=len)
+    return long.startswith(short) or (alike and short[:ICD_CATEGORY] == long[:ICD_CATEGORY])
+
+
+def _stated(reason: Reason, facts: Facts) -> ConditionFact:
+    concept = {
+        "coding": [{"system": system, "code": code} for system, code in reason.codings],
+        "text": reason.text,
+    }
+    where, side = regions(facts, concept)
+    return ConditionFact(
+        reference=reason.order,
+        codings=reason.codings,
+        text=reason.text,
+        value_sets=reason.value_sets,
+        due_to=frozenset(),
+        clinical="active",
+        verification=None,
+        onset=None,
+        recorded=None,
+        abated=None,
+        written=reason.authored,
+        regions=where,
+        side=side,
+        reason=True,
+        stated=True,
+    )
+
+
+def vague(reasons: Iterable[Reason]) -> list[Finding]:
+    """Return reasons in words alone, or behind references that could not be read."""
+    return [reason.finding() for reason in reasons if _unclear(reason)]
+
+
+def _unclear(reason: Reason) -> bool:
+    return not (reason.codings or reason.conditions or reason.refuted)
+
+
+ReasonTest = Callable[[Sequence[Reason]], Answer]
+
+
+@leaf("reason", keys=("conditions",))
+def reason(spec: Spec) -> Leaf:
+    """The reasons the orders give: coded, in value sets, in nothing else, no longer active."""
+    tests: list[ReasonTest] = []
+    if spec.get("coded"):
+        tests.append(_coded)
+    if spec.get("on-file"):
+        tests.append(_on_file)
+    if "only-in" in spec:
+        tests.append(_only_in(frozenset(fields.names(spec["only-in"]))))
+    if "in" in spec or spec.get("inactive"):
+        wanted = frozenset(fields.names(spec.get("in")))
+        tests.append(_some(wanted, bool(spec.get("inactive"))))
+    by_record = bool(spec.get("on-file") or spec.get("inactive"))
+    return lambda context: _reason_answer(tests, by_record, context)
+
+
+def _reason_answer(tests: Sequence[ReasonTest], by_record: bool, context: Context) -> Answer:
+    holes = fields.holes_of(context, "conditions")
+    answers = [test(asked(context).reasons) for test in tests]
+    worst = fields.weakest(answer.status for answer in answers)
+    if worst is Status.NOT_MET and holes and by_record:
+        return cannot_tell((), holes)
+    bearing = [answer for answer in answers if answer.status is worst]
+    findings = tuple(finding for answer in bearing for finding in answer.findings)
+    return Answer(worst, findings, holes if worst is Status.UNKNOWN else ())
+
+
+def _coded(reasons: Sequence[Reason]) -> Answer:
+    coded = [r.finding() for r in reasons if r.coded or any(f.codings for f in r.conditions)]
+    if coded:
+        return Answer(Status.MET, tuple(coded))
+    unread = any(reason.unread for reason in reasons)
+    words = tuple(reason.finding() for reason in reasons)
+    return cannot_tell(words) if unread else not_shown(words)
+
+
+def _on_file(reasons: Sequence[Reason]) -> Answer:
+    """Ask for a reason that stands in the record as a diagnosis of its own."""
+    filed = [reason.finding() for reason in reasons if reason.conditions]
+    if filed:
+        return Answer(Status.MET, tuple(filed))
+    found = [reason.finding() for reason in reasons]
+    return cannot_tell(found) if any(reason.unread for reason in reasons) else not_shown(found)
+
+
+def _only_in(wanted: frozenset[str]) -> ReasonTest:
+    def test(reasons: Sequence[Reason]) -> Answer:
+        others = [r.finding() for r in reasons if not _unclear(r) and not r.sets & wanted]
+        if others or not reasons:
+            return not_shown(others)
+        if unclear := vague(reasons):
+            return cannot_tell(unclear)
+        return Answer(Status.MET, tuple(reason.finding() for reason in reasons))
+
+    return test
+
+
+def _some(wanted: frozenset[str], inactive: bool) -> ReasonTest:
+    def test(reasons: Sequence[Reason]) -> Answer:
+        chosen = [r for r in reasons if not wanted or r.sets & wanted]
+        fitting = [r for r in chosen if not inactive or _all_over(r)]
+        if fitting:
+            return Answer(Status.MET, tuple(_evidence(fitting, inactive)))
+        unclear = vague(reasons)
+        return cannot_tell(unclear) if unclear else not_shown(one.finding() for one in chosen)
+
+    return test
+
+
+def _all_over(reason: Reason) -> bool:
+    return bool(reason.conditions) and all(fact.over for fact in reason.conditions)
+
+
+def _evidence(reasons: Iterable[Reason], inactive: bool) -> Iterator[Finding]:
+    for one in reasons:
+        if inactive:
+            yield from (fact.finding(date.max) for fact in one.conditions)
+        else:
+            yield one.finding()
