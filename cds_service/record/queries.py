@@ -12,8 +12,10 @@ from urllib.parse import quote
 import yaml
 
 from cds_service.record.model import Hole
+from cds_service.terminology.measures import read_catalogue
 
 PATIENT_TOKEN = "{{context.patientId}}"
+_OTHERS = "others"
 REFERENCES = "references"
 """Key under which literal references that could not be read are named."""
 
@@ -75,7 +77,8 @@ def catalogue() -> Catalogue:
     """Return the catalogue; parsed once."""
     text = files("cds_service.record").joinpath("queries.yaml").read_text(encoding="utf-8")
     data = yaml.safe_load(text)
-    queries = {key: _query(key, entry) for key, entry in data["queries"].items()}
+    codes = _codes(data["queries"])
+    queries = {key: _query(key, entry, codes[key]) for key, entry in data["queries"].items()}
     return Catalogue(queries, frozenset(data["shared-types"]), frozenset(data["harmless-issues"]))
 
 
@@ -89,8 +92,8 @@ def always_needed() -> frozenset[str]:
     return frozenset(key for key, query in catalogue().queries.items() if query.prefetch)
 
 
-def _query(key: str, entry: Mapping[str, Any]) -> Query:
-    text = _with_codes(entry["query"], entry.get("codes", ()))
+def _query(key: str, entry: Mapping[str, Any], codes: Iterable[str]) -> Query:
+    text = entry["query"].replace("{codes}", ",".join(codes))
     return Query(
         key=key,
         resource_type=text.replace("?", "/").split("/")[0],
@@ -102,5 +105,18 @@ def _query(key: str, entry: Mapping[str, Any]) -> Query:
     )
 
 
-def _with_codes(query: str, codes: Iterable[str]) -> str:
-    return query.replace("{codes}", ",".join(codes))
+def _codes(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
+    """Return the codes each query asks for: its own, then those of its groups of measures."""
+    groups = {key: entry.get("code-groups", ()) for key, entry in entries.items()}
+    named = {group for value in groups.values() if value != _OTHERS for group in value}
+    measures = read_catalogue().measures.values()
+    found: dict[str, tuple[str, ...]] = {}
+    for key, value in groups.items():
+        chosen = (m for m in measures if _asked(m.groups, value, named))
+        of_measures = (code for measure in chosen for _, code in measure.codes)
+        found[key] = tuple(dict.fromkeys([*entries[key].get("codes", ()), *of_measures]))
+    return found
+
+
+def _asked(groups: frozenset[str], wanted: str | list[str], named: set[str]) -> bool:
+    return not groups & named if wanted == _OTHERS else not groups.isdisjoint(wanted)

@@ -9,6 +9,7 @@ import pytest
 
 from cds_service.record.prefetch import State, judge, supplies_of
 from cds_service.record.queries import always_needed, catalogue, prefetch_templates
+from cds_service.terminology.measures import read_catalogue
 
 CONDITION = {"resourceType": "Condition", "id": "c1", "subject": {"reference": "Patient/p1"}}
 OUTCOME = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "timeout"}]}
@@ -109,6 +110,19 @@ def test_templates_hold_what_every_client_can_resolve():
 def test_blood_pressure_is_asked_by_panel_and_components():
     vitals = prefetch_templates()["vitals"]
     assert {"85354-9", "8480-6", "8462-4"} <= set(vitals.split("code=")[1].split(","))
+
+
+def test_every_measure_is_asked_for_once():
+    asked = [
+        code
+        for key in ("measures", "vitals")
+        for code in prefetch_templates()[key].split("code=")[1].split(",")
+    ]
+    measures = read_catalogue().measures.values()
+    known = {code for measure in measures for _, code in measure.codes}
+    assert known <= set(asked)
+    assert len(asked) == len(set(asked))
+    assert {"72514-3", "97909-6", "pain-days-per-week", "62337-1", "777-3", "82810-3"} <= set(asked)
 
 
 def test_the_patient_id_is_escaped_in_queries_and_absent_from_labels():
