@@ -78,7 +78,7 @@ def episode(context: Context) -> Episode:
     if made is None:
         gap = fields.whole(context.numbers["episode-gap-days"])
         made = context.memo[Episode] = _episode(context.facts.of(Visits), gap)
-    return made  # type: ignore[no-any-return]
+    return made
 
 
 def anchor_or_order(context: Context) -> date:

@@ -27,8 +27,13 @@ BASE = "https://massage-cds.example.org/fhir"
 
 @cache
 def shared_numbers() -> dict[str, Fraction]:
-    file = files("cds_service.policies").joinpath("library/shared.yaml")
-    parameters = yaml.safe_load(file.read_text())["parameters"]
+    """Return the shared parameters and those of the measure catalogue."""
+    shared = files("cds_service.policies").joinpath("library/shared.yaml")
+    measures = files("cds_service.terminology").joinpath("measures.yaml")
+    parameters = {
+        **yaml.safe_load(measures.read_text())["parameters"],
+        **yaml.safe_load(shared.read_text())["parameters"],
+    }
     return {name: Fraction(str(one["value"])) for name, one in parameters.items()}
 
 
@@ -96,3 +101,17 @@ def odd(resource_type: str, *names: str) -> list[Resource]:
         for name in names
         for position, value in enumerate(ODD)
     ]
+
+
+def observation(
+    day: str | None, value: Any, code: str = "72514-3", unit: str | None = "{score}", **more: Any
+) -> Resource:
+    system = LOINC if code[0].isdigit() else f"{BASE}/CodeSystem/measures"
+    return {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": coded(code, system),
+        "effectiveDateTime": day,
+        "valueQuantity": {"value": value, "unit": unit, "code": unit},
+        **more,
+    }

@@ -13,8 +13,10 @@ TARGET = {
     "dueDate": ago(-28),
 }
 
+TODAY = ago(0)
 
-def goal(category="functional", achieved=None, start=ago(0), targets=(TARGET,), **more):
+
+def goal(category="functional", achieved=None, start=TODAY, targets=(TARGET,), **more):
     return {
         "resourceType": "Goal",
         "lifecycleStatus": "active",

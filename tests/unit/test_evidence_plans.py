@@ -8,9 +8,10 @@ from cds_service.evidence import plans  # noqa: F401
 from tests.unit.evidence_help import BASE, CPT, ago, ask, coded, odd, status
 
 PLAN = f"{BASE}/CodeSystem/plan-codes"
+RELEASE = ago(-28)
 
 
-def plan(*activities, category="assess-plan", end=ago(-28), **more):
+def plan(*activities, category="assess-plan", end=RELEASE, **more):
     return {
         "resourceType": "CarePlan",
         "status": "active",

@@ -1,0 +1,232 @@
+"""Encounters, and services of a kind wherever the record holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import date
+
+from cds_service.evidence import fields
+from cds_service.evidence.answer import Answer, Finding, Status
+from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf
+from cds_service.evidence.dates import Days
+from cds_service.evidence.measures import earliest_baseline
+from cds_service.evidence.people import People
+from cds_service.evidence.visits import KEYS as VISIT_KEYS
+from cds_service.evidence.visits import episode
+from cds_service.record.model import Resource
+
+DROPPED = frozenset({"cancelled", "entered-in-error", "unknown"})
+GIVEN = frozenset({"completed", "in-progress"})
+ORDERED = frozenset({"active", "completed", "on-hold"})
+HELD = frozenset({"finished", "in-progress", "onleave", "triaged"})
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something done or ordered on a day; `kinds` and `reasons` are value sets.
+
+    `people` are references of who took part, `roles` the value sets of what they are.
+    """
+
+    status: str
+    kinds: frozenset[str]
+    reasons: frozenset[str]
+    people: frozenset[str]
+    roles: frozenset[str]
+    days: Days | None
+    finding: Finding
+
+
+class Encounters:
+    """Encounters that were not cancelled and are not dated after the order."""
+
+    def __init__(self, facts: Facts) -> None:
+        found = (
+            _encounter(facts, one)
+            for one in facts.record.of_type("Encounter")
+            if fields.text(one, "status") not in DROPPED
+        )
+        self.events = [one for one in found if one.days is None or one.days.first <= facts.day]
+
+
+class Services:
+    """Encounters held, procedures done and services ordered, up to the order's date."""
+
+    def __init__(self, facts: Facts) -> None:
+        held = [one for one in facts.of(Encounters).events if one.status in HELD]
+        other = [*_procedures(facts), *_requests(facts)]
+        dated = [one for one in other if one.days is None or one.days.first <= facts.day]
+        self.events = [*held, *dated]
+
+
+def _encounter(facts: Facts, resource: Resource) -> Event:
+    concepts = [
+        *fields.items(resource, "type"),
+        *({"coding": [one]} for one in fields.items(resource, "class")),
+        *fields.items(resource, "serviceType"),
+    ]
+    days, written = fields.first_date(facts, fields.period_start(resource, "period"))
+    named = [fields.item(one, "individual") for one in fields.items(resource, "participant")]
+    people, roles = _people(facts, named)
+    kind = next(iter(fields.items(resource, "type")), None)
+    finding = _finding(resource, days, written, fields.label(kind, "Encounter"))
+    status = fields.text(resource, "status") or ""
+    kinds = fields.value_sets(facts, concepts)
+    return Event(status, kinds, _reasons(facts, resource), people, roles, days, finding)
+
+
+def _finding(resource: Resource, days: Days | None, written: str | None, title: str) -> Finding:
+    day = days.first if days and days.exact else None
+    return Finding(fields.identity(resource), written, fields.text(resource, "status"), title, day)
+
+
+def _reasons(facts: Facts, resource: Resource) -> frozenset[str]:
+    """Return the value sets of what an encounter was for, coded or by its Conditions."""
+    named = [
+        *fields.items(resource, "reasonReference"),
+        *(fields.item(one, "condition") for one in fields.items(resource, "diagnosis")),
+    ]
+    conditions = [facts.record.resolve(fields.reference(one)) for one in named]
+    concepts = [one.get("code") for one in conditions if isinstance(one, dict)]
+    return fields.value_sets(facts, [*fields.items(resource, "reasonCode"), *concepts])
+
+
+def _people(facts: Facts, named: Iterable[object]) -> tuple[frozenset[str], frozenset[str]]:
+    """Return every reference that means one of the people, and the roles they hold."""
+    references = [one for one in map(fields.reference, named) if one]
+    people = [facts.of(People).person({}, {"reference": one}) for one in references]
+    known = frozenset(one for person in people for one in person.identities)
+    roles = frozenset(role for person in people for role in person.roles)
+    return known | frozenset(references) | _holders(facts, references), roles
+
+
+def _holders(facts: Facts, references: Iterable[str]) -> frozenset[str]:
+    """Return the practitioners that roles name, also where these were not read themselves."""
+    resources = (facts.record.resolve(one) for one in references)
+    holders = (fields.reference(fields.item(one, "practitioner")) for one in resources)
+    return frozenset(one for one in holders if one)
+
+
+def _procedures(facts: Facts) -> Iterable[Event]:
+    for one in facts.record.of_type("Procedure"):
+        if fields.text(one, "status") in GIVEN:
+            start = fields.period_start(one, "performedPeriod")
+            dates = (fields.text(one, "performedDateTime"), start)
+            yield _service(facts, one, dates)
+
+
+def _requests(facts: Facts) -> Iterable[Event]:
+    drafts = {fields.text(order, "id") for order in facts.orders if isinstance(order, dict)} - {
+        None
+    }
+    for one in facts.record.of_type("ServiceRequest"):
+        wanted = fields.text(one, "status") in ORDERED and one.get("doNotPerform") is not True
+        if wanted and fields.text(one, "id") not in drafts:
+            start = fields.period_start(one, "occurrencePeriod")
+            yield _service(facts, one, (fields.text(one, "authoredOn"), start))
+
+
+def _service(facts: Facts, resource: Resource, dates: Iterable[str | None]) -> Event:
+    days, written = fields.first_date(facts, *dates)
+    code = resource.get("code")
+    return Event(
+        fields.text(resource, "status") or "",
+        fields.value_sets(facts, [code, *fields.items(resource, "category")]),
+        frozenset(),
+        frozenset(),
+        frozenset(),
+        days,
+        _finding(resource, days, written, fields.label(code, "Service")),
+    )
+
+
+Judge = Callable[[Context, Event], Status]
+
+STATUSES = {
+    "finished": frozenset({"finished"}),
+    "current": frozenset({"arrived", "triaged", "in-progress", "onleave"}),
+    "any": frozenset[str](),
+}
+
+
+def _keys(spec: Spec) -> tuple[str, ...]:
+    since = spec.get("since")
+    measures = ("measures", "responses") if since == "baseline" else ()
+    return ("encounters", *(VISIT_KEYS[:1] if since else ()), *measures)
+
+
+@leaf("encounter", keys=_keys)
+def encounter(spec: Spec) -> Leaf:
+    """Ask for an encounter of a kind, in time, with the one who orders, for a reason."""
+    judge, keys = _judge(spec), _keys(spec)
+
+    def ask(context: Context) -> Answer:
+        found = ((judge(context, one), one.finding) for one in context.facts.of(Encounters).events)
+        return fields.answer(found, fields.holes_of(context, *keys))
+
+    return ask
+
+
+def _judge(spec: Spec) -> Judge:
+    kinds = frozenset(fields.names(spec.get("in")))
+    reasons = frozenset(fields.names(spec.get("reason-in")))
+    roles = frozenset(fields.names(spec.get("with-role")))
+    statuses = STATUSES[spec.get("status", "finished")]
+    limit, since, requester = spec.get("within"), spec.get("since"), spec.get("with") == "requester"
+
+    def judge(context: Context, one: Event) -> Status:
+        if (
+            (kinds and not kinds & one.kinds)
+            or (statuses and one.status not in statuses)
+            or (reasons and not reasons & one.reasons)
+            or (roles and not roles & one.roles)
+        ):
+            return Status.NOT_MET
+        tests = [fields.recent(context.facts, one.days, limit)]
+        if requester:
+            tests.append(_seen_by(one.people, _requesters(context)))
+        if since:
+            tests.append(fields.since(_anchor(context, since), one.days))
+        return fields.weakest(tests)
+
+    return judge
+
+
+def _seen_by(people: frozenset[str], requesters: frozenset[str]) -> Status:
+    if people & requesters:
+        return Status.MET
+    return Status.NOT_MET if people and requesters else Status.UNKNOWN
+
+
+def _anchor(context: Context, since: str) -> date | None:
+    if since == "baseline":
+        return earliest_baseline(context)
+    return episode(context).anchor
+
+
+def _requesters(context: Context) -> frozenset[str]:
+    orders = [order for order in context.facts.orders if isinstance(order, dict)]
+    return _people(context.facts, [fields.item(order, "requester") for order in orders])[0]
+
+
+@leaf("service", keys=("encounters", "procedures", "orders"))
+def service(spec: Spec) -> Leaf:
+    """Ask for an Encounter, Procedure or ServiceRequest of a kind, in time."""
+    kinds, limit = frozenset(fields.names(spec["in"])), spec.get("within")
+    earlier = bool(spec.get("before-order"))
+
+    def judge(context: Context, one: Event) -> Status:
+        if not kinds & one.kinds:
+            return Status.NOT_MET
+        tests = [fields.recent(context.facts, one.days, limit)]
+        if earlier:
+            tests.append(one.days.before(context.facts.day) if one.days else Status.UNKNOWN)
+        return fields.weakest(tests)
+
+    def ask(context: Context) -> Answer:
+        found = ((judge(context, one), one.finding) for one in context.facts.of(Services).events)
+        holes = fields.holes_of(context, "encounters", "procedures", "orders")
+        return fields.answer(found, holes)
+
+    return ask

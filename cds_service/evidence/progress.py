@@ -1,0 +1,332 @@
+"""Change of a measure since care began: how much better or worse, in exact numbers (G-12, G-13)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from fractions import Fraction
+
+from cds_service.evidence import fields
+from cds_service.evidence.answer import Answer, Finding, Status
+from cds_service.evidence.context import Context, Leaf, Spec, leaf
+from cds_service.evidence.measures import (
+    KEYS,
+    Series,
+    baselines,
+    current,
+    follow_ups,
+    series_of,
+)
+from cds_service.evidence.points import Point
+from cds_service.evidence.visits import KEYS as VISIT_KEYS
+from cds_service.evidence.visits import anchor_or_order
+from cds_service.terminology import Measure
+
+PERCENT = Fraction(1, 100)
+LOWER, HIGHER = "lower", "higher"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A measurement beside the one it is compared with: `word` says which that is."""
+
+    measure: Measure
+    base: Point
+    point: Point
+    word: str
+
+    @property
+    def finding(self) -> Finding:
+        """The later measurement, with the earlier one in its value."""
+        late = ", after the first visit" if self.base.late_baseline else ""
+        base = self.base.finding
+        value = f"{self.point.finding.value} ({self.word} {base.value} on {base.date}{late})"
+        return replace(self.point.finding, value=value)
+
+    def gains(self) -> list[Fraction]:
+        """Return the gain, positive when better, on each scale that the record leaves open."""
+        sign = -1 if self.measure.better == LOWER else 1
+        return [sign * (point - base) for base, point in self._pairs()]
+
+    def parts(self) -> list[Fraction | None]:
+        """Return the gain as a part of what could be gained; None where that is undefined."""
+        if self.measure.percent_of_raw:
+            return [self._part_of_raw()]
+        ideal = self.measure.ideal
+        pairs = self._pairs()
+        return [None if ideal is None else _part(base, point, ideal) for base, point in pairs]
+
+    def _pairs(self) -> list[tuple[Fraction, Fraction]]:
+        bases, points = self.base.values, self.point.values
+        if len(bases) == len(points):
+            return list(zip(bases, points, strict=True))
+        return [(base, point) for base in bases for point in points]
+
+    def _part_of_raw(self) -> Fraction | None:
+        base, point, ideal = self.base.raw, self.point.raw, self.measure.raw_ideal
+        if base is None or point is None or ideal is None:
+            return None
+        return _part(base, point, ideal)
+
+
+def _part(base: Fraction, point: Fraction, ideal: Fraction) -> Fraction | None:
+    """Return the share of the way from base to the ideal value that was gone."""
+    return None if base == ideal else (point - base) / (ideal - base)
+
+
+Verdict = Callable[[Context, Change], Status]
+
+
+def _verdict(spec: Spec) -> Verdict:
+    """Return what tells whether a change is as the rule asks."""
+    if "better-by" in spec:
+        return _reaching(spec["better-by"], 1)
+    if "worse-by" in spec:
+        return _reaching(spec["worse-by"], -1)
+    if "short-of" in spec:
+        reached = _reaching(spec["short-of"], 1)
+        return lambda context, change: _opposite(reached(context, change))
+    return _unchanged(spec.get("unchanged", True))
+
+
+def _reaching(size: object, sign: int) -> Verdict:
+    def verdict(context: Context, change: Change) -> Status:
+        if change.measure.better not in (LOWER, HIGHER):
+            return Status.UNKNOWN
+        if isinstance(size, Mapping) and "percent" in size:
+            return _agreed(_percent(change, sign, Fraction(size["percent"]) * PERCENT))
+        least = _least(context, change.measure, size)
+        if least is None:
+            return Status.UNKNOWN
+        gains = [sign * gain for gain in change.gains()]
+        return _agreed(gain >= least if least else gain > 0 for gain in gains)
+
+    return verdict
+
+
+def _percent(change: Change, sign: int, share: Fraction) -> Iterable[bool | None]:
+    """Tell for each scale whether the share was reached; a change the other way never did."""
+    for gain, part in zip(change.gains(), change.parts(), strict=False):
+        if part is None:
+            base_ideal = change.measure.ideal is not None
+            yield None if base_ideal or sign * gain > 0 else False
+        else:
+            yield sign * part >= share
+
+
+def _unchanged(size: object) -> Verdict:
+    def verdict(context: Context, change: Change) -> Status:
+        gains = change.gains()
+        if size is True:
+            return _agreed(gain == 0 for gain in gains)
+        least = _least(context, change.measure, size)
+        return Status.UNKNOWN if least is None else _agreed(abs(gain) < least for gain in gains)
+
+    return verdict
+
+
+def _least(context: Context, measure: Measure, size: object) -> Fraction | None:
+    """Return the smallest change that counts, 0 for any; None when nobody has set it."""
+    if size == "any":
+        return Fraction(0)
+    if isinstance(size, Mapping):
+        whole = _least(context, measure, "mcid")
+        return None if whole is None else whole * Fraction(size["mcid-share"])
+    name = measure.mic if size == "mic" and measure.mic else measure.mcid
+    return context.numbers.get(name) if name else None
+
+
+def _agreed(verdicts: Iterable[bool | None]) -> Status:
+    found = set(verdicts)
+    if found == {True}:
+        return Status.MET
+    return Status.NOT_MET if found == {False} else Status.UNKNOWN
+
+
+def _opposite(status: Status) -> Status:
+    return {Status.MET: Status.NOT_MET, Status.NOT_MET: Status.MET}.get(status, status)
+
+
+def comparable(one: Point, other: Point) -> bool:
+    """Whether two points are numbers of one version and scale, as far as they say (G-12)."""
+    numbers = bool(one.values and other.values)
+    return numbers and one.scale == other.scale and not _differ(one.version, other.version)
+
+
+def _differ(one: str | None, other: str | None) -> bool:
+    """Whether two versions of one kind ("form 1.0", "items v2") are stated and not the same."""
+    if one is None or other is None or one == other:
+        return False
+    return one.partition(" ")[0] == other.partition(" ")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    """Changes to judge; `odd` are points that can be compared with nothing."""
+
+    changes: tuple[Change, ...] = ()
+    odd: tuple[Point, ...] = ()
+
+
+Against = Callable[[Context, Series, Point], Point | None]
+
+
+def _to_baseline(context: Context, series: Series, point: Point) -> Point | None:
+    found = baselines(context, series)
+    return next((b for b in found if b.day < point.day and comparable(b, point)), None)
+
+
+def _earlier(context: Context, series: Series, point: Point) -> list[Point]:
+    """Return the points from the baseline on that came before, oldest first."""
+    found = baselines(context, series)
+    first = found[0].day if found else anchor_or_order(context)
+    return [p for p in series.points if first <= p.day < point.day and comparable(p, point)]
+
+
+def _to_previous(apart: int) -> Against:
+    def previous(context: Context, series: Series, point: Point) -> Point | None:
+        latest = point.day - timedelta(days=apart)
+        found = [one for one in _earlier(context, series, point) if one.day <= latest]
+        return found[-1] if found else None
+
+    return previous
+
+
+def _to_best(context: Context, series: Series, point: Point) -> Point | None:
+    found = _earlier(context, series, point)
+    lower = context.facts.terminology.measure(series.measure).better == LOWER
+    best = min if lower else max
+    return best(found, key=lambda one: one.values, default=None)
+
+
+def _against(spec: Spec) -> tuple[Against, str]:
+    word = "previous" if spec.get("point") == "latest-two" else spec.get("against", "baseline")
+    if word == "previous":
+        return _to_previous(fields.whole(spec.get("apart", 1))), word
+    return (_to_best, word) if word == "best" else (_to_baseline, "baseline")
+
+
+def _pairs(context: Context, series: Series, points: Sequence[Point], spec: Spec) -> _Pairs:
+    against, word = _against(spec)
+    measure = context.facts.terminology.measure(series.measure)
+    bases = [(against(context, series, point), point) for point in points]
+    changes = tuple(Change(measure, base, point, word) for base, point in bases if base)
+    has_base = word == "baseline" and bool(baselines(context, series))
+    return _Pairs(changes, tuple(point for base, point in bases if has_base and not base))
+
+
+def _in_days(spec: Spec) -> Callable[[date, Point], bool]:
+    """Return what tells whether a point lies in the days of the episode asked about."""
+    span = spec.get("days") or {}
+    first = fields.whole(span["from"]) if "from" in span else None
+    last = fields.whole(span["to"]) if "to" in span else None
+
+    def inside(anchor: date, point: Point) -> bool:
+        day = (point.day - anchor).days
+        return (first is None or day >= first) and (last is None or day <= last)
+
+    return inside
+
+
+@leaf("progress", keys=(*KEYS, *VISIT_KEYS))
+def progress(spec: Spec) -> Leaf:
+    """Ask how a measure changed; one never measured again shows nothing.
+
+    `quantifier: all` asks it of every measure that was measured again.
+    """
+    of, every = fields.names(spec["of"]), spec.get("quantifier") == "all"
+    judge = _judge(spec)
+
+    def ask(context: Context) -> Answer:
+        holes = fields.holes_of(context, *KEYS, *VISIT_KEYS)
+        found = [one for series in series_of(context, of) if (one := judge(context, series))]
+        if every and found:
+            status = fields.weakest(status for status, _ in found)
+            status = Status.UNKNOWN if status is Status.MET and holes else status
+            found = [(status, findings) for _, findings in found]
+        flat = [(status, finding) for status, findings in found for finding in findings]
+        return fields.answer(flat, holes, [finding for _, finding in flat])
+
+    return ask
+
+
+Judged = tuple[Status, Sequence[Finding]]
+
+
+def _judge(spec: Spec) -> Callable[[Context, Series], Judged | None]:
+    """Return what judges one series: the verdict with its findings, None when not re-measured."""
+    verdict, inside = _verdict(spec), _in_days(spec)
+    point = spec.get("point", "current")
+    lasting = fields.whole(spec["lasting"]) if "lasting" in spec else None
+
+    def judge(context: Context, series: Series) -> Judged | None:
+        anchor = anchor_or_order(context)
+        after = [one for one in follow_ups(context, series) if inside(anchor, one)]
+        chosen = _chosen(context, after, point, lasting)
+        pairs = _pairs(context, series, chosen, spec)
+        if point == "latest-two":
+            pairs = _since_previous(pairs, after)
+        judged = [(verdict(context, change), change) for change in pairs.changes]
+        if judged and lasting is not None:
+            return _lasted(judged, lasting, newest=point != "any")
+        if judged:
+            return _summed(judged, every=point == "latest-two")
+        return _undecided(context, series, pairs.odd)
+
+    return judge
+
+
+def _chosen(
+    context: Context, after: Sequence[Point], point: str, lasting: int | None
+) -> Sequence[Point]:
+    if point == "current":
+        newest = current(context, after)
+        if newest is None:
+            return ()
+        return after if lasting is not None else (newest,)
+    return after if point == "any" or lasting is not None else after[-1:]
+
+
+def _since_previous(pairs: _Pairs, after: Sequence[Point]) -> _Pairs:
+    """Compare every point since the earlier of the two, so that a gain in between shows."""
+    return _Pairs(
+        tuple(
+            replace(change, point=point)
+            for change in pairs.changes
+            for point in after
+            if change.base.day < point.day <= change.point.day and comparable(change.base, point)
+        )
+    )
+
+
+def _summed(judged: Sequence[tuple[Status, Change]], *, every: bool) -> Judged:
+    """Return the verdict on several changes of one measure, with those that gave it."""
+    statuses = [status for status, _ in judged]
+    order = [Status.NOT_MET, Status.UNKNOWN, Status.MET]
+    ranked = order if every else order[::-1]
+    status = next(one for one in ranked if one in statuses)
+    return status, [change.finding for one, change in judged if one is status]
+
+
+def _lasted(judged: Sequence[tuple[Status, Change]], days: int, *, newest: bool) -> Judged:
+    """Whether the change holds at two measurements so far apart; the newest must be one."""
+    status = Status.NOT_MET
+    for kept in ((Status.MET,), (Status.MET, Status.UNKNOWN)):
+        held = [change for one, change in judged if one in kept]
+        if not held or (newest and held[-1] is not judged[-1][1]):
+            continue
+        if (held[-1].point.day - held[0].point.day).days >= days:
+            status = Status.MET if Status.UNKNOWN not in kept else Status.UNKNOWN
+            return status, [held[0].finding, held[-1].finding]
+    return status, [judged[-1][1].finding]
+
+
+def _undecided(context: Context, series: Series, odd: Sequence[Point]) -> Judged | None:
+    """Return unknown when a measurement is there that cannot be used, None when there is none."""
+    first = anchor_or_order(context)
+    doubtful = [
+        point for point in (*series.partial, *series.preliminary) if point.days.last > first
+    ]
+    findings = [point.finding for point in (*odd, *doubtful)]
+    return (Status.UNKNOWN, findings) if findings else None
