@@ -1,6 +1,8 @@
 """Codes and their meaning: value sets, measures, PROMIS scores, body regions."""
 
+from cds_service.terminology import promis
+from cds_service.terminology.measures import Measure, Parameter, Scale
 from cds_service.terminology.terminology import Coding, Terminology
 from cds_service.terminology.value_sets import ValueSet
 
-__all__ = ["Coding", "Terminology", "ValueSet"]
+__all__ = ["Coding", "Measure", "Parameter", "Scale", "Terminology", "ValueSet", "promis"]

@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from fractions import Fraction
 from functools import cached_property, lru_cache
+from typing import Any
 
+from cds_service.terminology.measures import (
+    Catalogue,
+    Measure,
+    Parameter,
+    normal_canonical,
+    read_catalogue,
+)
+from cds_service.terminology.regions import Regions, read_regions
 from cds_service.terminology.systems import normal_code, normal_system
 from cds_service.terminology.value_sets import Index, ValueSet, read_value_sets
 
@@ -59,6 +69,118 @@ class Terminology:
         if canonical is None or not isinstance(code, str):
             return None
         return self._index.label(canonical, normal_code(canonical, code))
+
+    @cached_property
+    def measures(self) -> Mapping[str, Measure]:
+        """The measure catalogue by id."""
+        return self._catalogue.measures
+
+    @cached_property
+    def parameters(self) -> Mapping[str, Parameter]:
+        """Proposed defaults of minimal changes by name (`mcid-odi`), waiting for sign-off."""
+        return self._catalogue.parameters
+
+    def parameters_used(self) -> Mapping[str, Any]:
+        """Return the parameters with the fields of `evaluation.ParameterUse`, by name."""
+        return self.parameters
+
+    def measure(self, measure_id: str) -> Measure:
+        """Return a measure.
+
+        Raises KeyError, naming the id, when there is none.
+        """
+        try:
+            return self.measures[measure_id]
+        except KeyError:
+            raise KeyError(f"no measure {measure_id!r}; see docs/value-sets.md") from None
+
+    @cached_property
+    def groups(self) -> frozenset[str]:
+        """Ids of all groups of measures."""
+        return frozenset(self._catalogue.groups)
+
+    def group(self, group_id: str) -> frozenset[str]:
+        """Return the measure ids of a group; empty when there is no such group."""
+        return frozenset(self._catalogue.groups.get(group_id, ()))
+
+    def measures_of(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return the measure ids behind measure and group ids, each once, in that order.
+
+        Raises KeyError, naming it, for a name that is neither.
+        """
+        found: dict[str, None] = {}
+        for name in names:
+            members = self._catalogue.groups.get(name)
+            found.update(dict.fromkeys(members if members else [self.measure(name).id]))
+        return tuple(found)
+
+    def measures_coded(self, codings: Iterable[Coding]) -> tuple[Measure, ...]:
+        """Return the measures that codes of an Observation or goal stand for, each once."""
+        found = (measure for system, code in codings for measure in self.measure_of(system, code))
+        return tuple(dict.fromkeys(found))
+
+    def measure_of(self, system: str | None, code: str) -> tuple[Measure, ...]:
+        """Return the measures a code stands for."""
+        canonical = normal_system(system)
+        if canonical is None or not isinstance(code, str):
+            return ()
+        return tuple(self._catalogue.by_code.get((canonical, normal_code(canonical, code)), ()))
+
+    def measures_answered(self, questionnaires: Iterable[str], link: str) -> tuple[Measure, ...]:
+        """Return the measures an item of a form states, by the form's canonical or its last part.
+
+        The canonical may carry a version. Single PROMIS items are scored in `promis`.
+        """
+        by_item = self._catalogue.by_item
+        found = (
+            measure
+            for name in questionnaires
+            for measure in by_item.get((normal_canonical(name), link), ())
+        )
+        return tuple(dict.fromkeys(found))
+
+    def measures_of_questionnaire(self, canonical: str) -> dict[str, str]:
+        """Return the measure id of each linkId of a questionnaire that states a measure."""
+        name = normal_canonical(canonical)
+        return {
+            link: measures[0].id
+            for (known, link), measures in self._catalogue.by_item.items()
+            if known == name
+        }
+
+    def convert(
+        self, measure_id: str, value: Fraction, unit: str | None
+    ) -> tuple[Fraction, str] | None:
+        """Return (value, scale id) on the measure's canonical scale.
+
+        None when the unit is not one of the measure's, the value is outside its range, or the
+        record leaves open what it means (`Measure.canonical` gives all that it can mean).
+        """
+        measure = self.measure(measure_id)
+        found = measure.canonical(value, unit)
+        return (found[0], measure.scale.id) if len(found) == 1 else None
+
+    def regions_of(
+        self, codings: Iterable[Coding], text: str | None = None
+    ) -> tuple[frozenset[str], str | None]:
+        """Return body regions and side ("left", "right", None) of codes and words together.
+
+        Codes come first; the words tell regions when no code does, and the side likewise.
+        """
+        return self._regions.of(codings, text)
+
+    @cached_property
+    def region_names(self) -> frozenset[str]:
+        """Names of all body regions."""
+        return self._regions.names
+
+    @cached_property
+    def _catalogue(self) -> Catalogue:
+        return read_catalogue()
+
+    @cached_property
+    def _regions(self) -> Regions:
+        return read_regions()
 
     def _find(self, system: str | None, code: str) -> frozenset[str]:
         canonical = normal_system(system)

@@ -1,0 +1,245 @@
+"""Classification of codes, and the value sets themselves."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+from fhir.resources.R4B.valueset import ValueSet
+
+from cds_service.terminology import Terminology, document
+
+ICD = "http://hl7.org/fhir/sid/icd-10-cm"
+SNOMED = "http://snomed.info/sct"
+RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+CPT = "http://www.ama-assn.org/go/cpt"
+NUCC = "http://nucc.org/provider-taxonomy"
+ROOT = Path(__file__).parents[2]
+SHARED = Path(os.environ.get("MASSAGE_CDS_SHARED", ROOT.parent / "shared"))
+TERMINOLOGY = Terminology.load()
+FILES = sorted((ROOT / "cds_service/terminology/value_sets").glob("*.json"))
+
+
+def sets(code, system=ICD):
+    return TERMINOLOGY.classify([(system, code)])
+
+
+@pytest.mark.parametrize("code", ["M54.50", "M5450", "m54.50", " M54.5 "])
+def test_dots_and_case_make_no_difference(code):
+    assert "low-back-pain" in sets(code)
+
+
+def test_a_prefix_does_not_reach_its_neighbours():
+    assert "low-back-pain" not in sets("M54.6")
+    assert "diabetes" not in sets("E16.2")
+    assert "cancer" not in sets("D10.0")
+    assert "cancer" not in sets("Z85.3")
+
+
+def test_both_systems_name_one_concept():
+    assert "low-back-pain" in sets("279039007", SNOMED)
+    assert TERMINOLOGY.classify([(SNOMED, "279039007"), (ICD, "I10")]) >= {
+        "low-back-pain",
+        "hypertension",
+    }
+
+
+@pytest.mark.parametrize(
+    "system",
+    [
+        "urn:oid:2.16.840.1.113883.6.90",
+        "https://hl7.org/fhir/sid/icd-10-cm",
+        "http://hl7.org/fhir/sid/icd-10-cm/",
+        "http://hl7.org/fhir/sid/icd-10-cm|2026",
+        "http://hl7.org/fhir/sid/icd-10",
+    ],
+)
+def test_other_names_of_icd_10_cm(system):
+    assert "neck-pain" in sets("M54.2", system)
+
+
+@pytest.mark.parametrize(
+    ("system", "code", "name"),
+    [
+        ("urn:oid:2.16.840.1.113883.6.96", "81680005", "neck-pain"),
+        ("http://snomed.info/sct/731000124108", "81680005", "neck-pain"),
+        ("urn:oid:2.16.840.1.113883.6.12", "97124", "massage-procedure"),
+        ("https://www.ama-assn.org/go/cpt", "97140", "massage-procedure"),
+        ("urn:oid:2.16.840.1.113883.6.88", "11289", "anticoagulants"),
+        ("urn:oid:2.16.840.1.113883.6.1", "11506-3", "progress-note"),
+    ],
+)
+def test_other_names_of_other_systems(system, code, name):
+    assert name in sets(code, system)
+
+
+@pytest.mark.parametrize("system", [None, "", "http://example.org/other"])
+def test_a_code_without_a_known_system_says_nothing(system):
+    assert sets("M54.2", system) == frozenset()
+
+
+def test_sequelae_of_injuries_are_left_out():
+    assert "fracture" in sets("S82.101A")
+    assert "fracture" in sets("S82.101D")
+    assert "fracture" not in sets("S82.101S")
+    assert "fracture" not in sets("M84.361S")
+    assert sets("S82.101S") == frozenset()
+
+
+def test_only_initial_care_is_an_acute_fracture():
+    assert "acute-fracture" in sets("S82.101B")
+    assert "acute-fracture" in sets("M80.08XA")
+    assert "acute-fracture" not in sets("S82.101D")
+    assert "acute-fracture" not in sets("S82.10")
+
+
+def test_acute_and_chronic_clots_are_told_apart():
+    assert "acute-venous-thrombosis" in sets("I82.401")
+    assert "acute-venous-thrombosis" in sets("I82.A11")
+    assert "acute-venous-thrombosis" not in sets("I82.501")
+    assert "chronic-venous-thrombosis" in sets("I82.A21")
+    assert "chronic-venous-thrombosis" not in sets("I82.401")
+    assert {"I82.401", "I82.501", "I80.3"} == {
+        code for code in ("I82.401", "I82.501", "I80.3", "Z86.718") if "blood-clot" in sets(code)
+    }
+
+
+def test_remission_and_nicotine_are_no_substance_use():
+    assert "substance-use-disorder" in sets("F10.20")
+    assert "substance-use-disorder" not in sets("F10.21")
+    assert "substance-use-disorder" not in sets("F17.210")
+    assert "alcohol-or-intravenous-drug-use" not in sets("F12.20")
+
+
+def test_depression_in_full_remission_is_no_present_depression():
+    assert "depression" in sets("F33.1")
+    assert "depression" not in sets("F33.42")
+    assert "depression-in-remission" in sets("F33.42")
+
+
+def test_roles_are_told_apart():
+    assert {"role-physician", "role-primary-care"} <= sets("207Q00000X", NUCC)
+    assert "role-physical-therapist" in sets("2251X0800X", NUCC)
+    assert "role-physical-therapist" not in sets("225200000X", NUCC)
+    assert "role-massage-therapist" in sets("225700000X", NUCC)
+
+
+def test_drugs_count_as_ingredient_and_as_product():
+    assert "anticoagulants" in sets("1364430", RXNORM)
+    assert "anticoagulants" in sets("1364445", RXNORM)
+
+
+def test_surgery_leaves_out_blood_draws_and_injections():
+    assert "surgical-procedure" in sets("27447", CPT)
+    assert "surgical-procedure" not in sets("36415", CPT)
+    assert "surgical-procedure" not in sets("20610", CPT)
+    assert "surgical-procedure" not in sets("97124", CPT)
+
+
+def test_labels_are_of_the_narrowest_concept():
+    assert TERMINOLOGY.label(ICD, "M54.50") == "Low back pain"
+    assert TERMINOLOGY.label(SNOMED, "38341003") == "Hypertension"
+    assert TERMINOLOGY.label(ICD, "Q99.9") is None
+    assert TERMINOLOGY.label(None, "M54.2") is None
+
+
+def test_a_missing_value_set_is_named():
+    assert not TERMINOLOGY.has("no-such-set")
+    with pytest.raises(KeyError, match="no-such-set"):
+        TERMINOLOGY.value_set("no-such-set")
+
+
+def test_no_polarity_in_a_concept():
+    words = re.compile("indication|contraindication|exclusion|red-flag")
+    assert not [name for name in TERMINOLOGY.ids if words.search(name)]
+
+
+def test_every_value_set_is_valid_fhir():
+    for path in FILES:
+        resource = json.loads(path.read_text())
+        ValueSet.model_validate(resource)
+        assert resource["id"] == path.stem
+        assert resource["url"].endswith(f"/ValueSet/{path.stem}")
+        assert re.search(r"Used by \S+", resource["description"]), path.stem
+
+
+def test_no_code_stands_twice_in_a_value_set():
+    for name in TERMINOLOGY.ids:
+        includes = TERMINOLOGY.value_set(name).resource["compose"]["include"]
+        codes = [
+            (part["system"], one)
+            for part in includes
+            for one in [
+                *(concept["code"] for concept in part.get("concept", ())),
+                *(entry["value"] for entry in part.get("filter", ())),
+            ]
+        ]
+        assert len(codes) == len(set(codes)), name
+
+
+def test_the_page_is_fresh():
+    assert document.PAGE.read_text(encoding="utf-8") == document.page(), (
+        "docs/value-sets.md is stale: run python -m cds_service.terminology.document"
+    )
+
+
+# Verified codes that are in no value set: the rule texts draw the concept more narrowly.
+REVIEWED = {
+    "B37.2": "the rule's list of contagious skin disease has no candidiasis",
+    "D86": "sarcoidosis is no immune deficiency",
+    "D89": "of these only cryoglobulinemia is used",
+    "F06.4": "the rule names F40 and F41",
+    "H90": "the rule names H91",
+    "I16": "the rules tell emergency and urgency apart",
+    "J90": "the rule names pneumonia and embolism",
+    "N17": "acute injury is not the advanced failure meant",
+    "R07": "throat pain is left out",
+    "R50": "the rule names R50.9",
+    "Z56": "problems at work are no injury at work",
+    "Z79.89": "says nothing of the drug",
+    "Z92.25": "history alone",
+    "Z98.89": "the Procedure tells of surgery",
+}
+
+
+@pytest.fixture(scope="module")
+def concepts():
+    path = SHARED / "terminology/concepts.json"
+    if not path.exists():
+        pytest.skip("shared terminology is not here; set MASSAGE_CDS_SHARED")
+    return json.loads(path.read_text())["concepts"]
+
+
+def test_every_verified_snomed_code_is_in_a_value_set(concepts):
+    codes = {
+        one["code"]
+        for concept in concepts
+        for one in concept["snomed"]
+        if one["status"] == "verified"
+    }
+    assert sorted(code for code in codes if not sets(code, SNOMED)) == []
+
+
+def test_no_doubtful_snomed_code_is_in_a_value_set(concepts):
+    codes = {
+        one["code"]
+        for concept in concepts
+        for one in concept["snomed"]
+        if one["status"] != "verified"
+    }
+    assert sorted(code for code in codes if sets(code, SNOMED)) == []
+
+
+def test_every_verified_icd_prefix_is_in_a_value_set_or_reviewed(concepts):
+    prefixes = {
+        one["prefix"]
+        for concept in concepts
+        for one in concept["icd10cm"]
+        if one.get("ok") and one["kind"] != "range"
+    }
+    assert sorted(p for p in prefixes if not sets(p) and p not in REVIEWED) == []
+
+
+def test_reviewed_codes_are_in_no_value_set():
+    assert [code for code in REVIEWED if sets(code)] == []
