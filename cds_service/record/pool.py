@@ -19,7 +19,7 @@ class FetchPool:
     application gives each its own. `ThreadPoolExecutor` has no bound on its queue.
     """
 
-    def __init__(self, workers: int = 32, waiting: int = 64) -> None:
+    def __init__(self, workers: int = 16, waiting: int = 64) -> None:
         self.workers = workers
         self._places = Semaphore(workers + waiting)
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
