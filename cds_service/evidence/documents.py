@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 
 from cds_service.evidence import fields
 from cds_service.evidence.answer import Answer, Finding, Status, cannot_tell, not_shown, shown
@@ -87,6 +87,16 @@ def _signed(status: object) -> Status:
     return Status.MET if status in SIGNED else Status.UNKNOWN
 
 
+def _on_day_of_care(span: Spec, anchor: date | None, days: Days | None) -> Status:
+    """Whether a document is dated on a day of care from the first to the last of the span."""
+    if anchor is None or days is None:
+        return Status.NOT_MET if anchor is None else Status.UNKNOWN
+    first = anchor + timedelta(days=fields.whole(span["from"]))
+    last = anchor + timedelta(days=fields.whole(span["to"]))
+    after = days.after(first - timedelta(days=1))
+    return fields.weakest([after, days.before(last + timedelta(days=1))])
+
+
 Judge = Callable[[Context, Document], Status]
 
 
@@ -128,6 +138,7 @@ def _judge(spec: Spec) -> Judge:
     kinds = frozenset(fields.names(spec.get("type")))
     about = frozenset(fields.names(spec.get("about")))
     signed, limit, since = bool(spec.get("signed")), spec.get("within"), spec.get("since")
+    days = spec.get("days")
 
     def judge(context: Context, one: Document) -> Status:
         if kinds and not kinds & one.kinds:
@@ -138,6 +149,8 @@ def _judge(spec: Spec) -> Judge:
         tests.append(fields.recent(context.facts, one.days, limit))
         if since:
             tests.append(fields.since(_since(context, since), one.days))
+        if days:
+            tests.append(_on_day_of_care(days, episode(context).anchor, one.days))
         return fields.weakest(tests)
 
     return judge

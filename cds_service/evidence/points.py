@@ -56,6 +56,11 @@ class Point:
         return self.days.first
 
     @property
+    def figure(self) -> str:
+        """The value for a reader, without remarks on how it was scored."""
+        return (self.finding.value or "").partition(" (")[0]
+
+    @property
     def content(self) -> object:
         """What it says, to tell whether two say the same."""
         return self.values, self.answers

@@ -40,8 +40,8 @@ class Change:
     def finding(self) -> Finding:
         """The later measurement, with the earlier one in its value."""
         late = ", after the first visit" if self.base.late_baseline else ""
-        base = self.base.finding
-        value = f"{self.point.finding.value} ({self.word} {base.value} on {base.date}{late})"
+        base = self.base
+        value = f"{self.point.figure} ({self.word} {base.figure} on {base.finding.date}{late})"
         return replace(self.point.finding, value=value)
 
     def gains(self) -> list[Fraction]:

@@ -13,6 +13,7 @@ import yaml
 
 from cds_service.evidence.answer import Answer
 from cds_service.evidence.context import LEAVES, Context, Facts
+from cds_service.evidence.orders import OrderGroup
 from cds_service.evidence.quantities import QUANTITIES, Quantity
 from cds_service.record.model import Hole, PatientRecord, Resource
 from cds_service.terminology import Terminology
@@ -64,7 +65,7 @@ def context(
     record = PatientRecord("p", by_type, by_reference, holes(*unread))
     known = {**shared_numbers(), **(numbers or {})}
     facts = Facts(record, orders, DAY, ZONE, Terminology.load(), known)
-    return Context(facts, None, None, known)
+    return Context(facts, OrderGroup.of(facts) if orders else None, None, known)
 
 
 def ask(name: str, spec: dict[str, Any], *resources: Resource, **about: Any) -> Answer:

@@ -234,7 +234,7 @@ def test_evidence_shows_both_measurements():
     (finding,) = ask("progress", {"of": "promis-29", **BETTER}, *record).findings
     assert finding.reference == f"Observation/{record[-1]['id']}"
     assert finding.date == ago(1)
-    assert finding.value == f"57 (T-score) (baseline 66 (T-score) on {ago(42)})"
+    assert finding.value == f"57 (baseline 66 on {ago(42)})"
     failed = ask(
         "progress", {"of": "promis-29", **BETTER}, *course(INTERFERENCE, (42, 66), (1, 65))
     )
