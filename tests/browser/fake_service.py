@@ -131,6 +131,7 @@ def missing_card(body):
         "subject": order["subject"],
     }
     fewer = {**order, "occurrenceTiming": {"repeat": {"count": 4}}}
+    later = {**order, "id": "later", "occurrenceTiming": {"repeat": {"count": 8}}}
     return card(
         "Massage 97124: one item needed before CCA criteria can be confirmed: PROMIS-29",
         "warning",
@@ -149,7 +150,8 @@ def missing_card(body):
                 "label": "Order 4 visits now",
                 "uuid": "3",
                 "actions": [
-                    {"type": "update", "description": "Changes the order", "resource": fewer}
+                    {"type": "update", "description": "Changes the order", "resource": fewer},
+                    {"type": "create", "description": "drafts 8 more", "resource": later},
                 ],
             },
         ],

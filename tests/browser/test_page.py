@@ -33,7 +33,7 @@ def test_order_in_the_form_is_the_drafted_one(open_page):
     expect(page.get_by_label("97124 Massage")).to_be_checked()
     expect(page.get_by_label("97140 Manual therapy")).not_to_be_checked()
     expect(page.get_by_label("Visits")).to_have_value("12")
-    expect(page.get_by_label("15-minute units per visit")).to_have_value("4")
+    expect(page.get_by_label("15-min units per visit")).to_have_value("4")
     expect(page.get_by_label("Reason")).to_have_value(re.compile("Chronic low back pain"))
     expect(page.get_by_label("Order date")).to_have_value("2026-03-16")
     assert "Neck pain" not in page.get_by_label("Reason").inner_text()
@@ -104,7 +104,7 @@ def test_suggestion_is_applied_and_the_order_signed_again(open_page, site):
     assert len(site.calls) == 2
 
 
-def test_update_changes_the_order_on_the_form(open_page, site):
+def test_split_shows_on_the_form_and_keeps_both_parts_apart(open_page, site):
     page = open_page("/?patient=ann")
     sign(page)
     page.get_by_role("button", name="Order 4 visits now").click()
@@ -112,6 +112,13 @@ def test_update_changes_the_order_on_the_form(open_page, site):
     assert site.store.read("ServiceRequest", "ann-order-1")["occurrenceTiming"] == {
         "repeat": {"count": 4}
     }
+    expect(page.locator("#others")).to_contain_text("97124 Massage, 8 visits")
+    page.get_by_label("Visits").fill("3")
+    page.get_by_label("Note").fill("gentle")
+    sign(page)
+    sent = [e["resource"] for e in site.calls[-1]["context"]["draftOrders"]["entry"]]
+    assert [order["occurrenceTiming"]["repeat"]["count"] for order in sent] == [3, 8]
+    assert [order["note"] for order in sent] == [[{"text": "gentle"}]] * 2
 
 
 def test_critical_comes_first_and_withdrawing_leaves_nothing_to_sign(open_page, site):

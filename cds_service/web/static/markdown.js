@@ -41,5 +41,7 @@ function scrollAlone(table) {
 function tickBox(item) {
   const text = item.firstChild;
   const written = text?.nodeType === Node.TEXT_NODE && /^\[( |x|X)\] /.exec(text.data);
-  if (written) text.data = (written[1] === " " ? "☐ " : "☑ ") + text.data.slice(written[0].length);
+  if (!written) return;
+  text.data = (written[1] === " " ? "☐ " : "☑ ") + text.data.slice(written[0].length);
+  item.className = "task";
 }

@@ -53,15 +53,25 @@ export class Session {
 
   showOthers() {
     const box = this.form.querySelector("#others");
-    box.hidden = this.others.length === 0;
-    box.querySelector("ul").replaceChildren(...this.others.map((order) => el("li", {}, orderLabel(order))));
+    const beyond = this.drafts.filter((order) => !this.isShown(order));
+    box.hidden = beyond.length === 0;
+    box.querySelector("ul").replaceChildren(...beyond.map((order) => el("li", {}, orderLabel(order))));
+  }
+
+  // Of several orders for one procedure, as after a split, the form shows the first.
+  isShown(order) {
+    const tick = this.tickOf(order);
+    return Boolean(tick) && this.inForm.find((draft) => this.tickOf(draft) === tick) === order;
   }
 
   compose() {
     const now = snapshot(this.form);
     const changed = Object.keys(now).filter((name) => !same(now[name], this.initial[name]));
     const kept = this.ticks.filter((tick) => tick.checked).flatMap((tick) => this.ordersOf(tick));
-    const orders = kept.map((order) => changed.reduce((made, name) => WRITE[name](made, now[name]), order));
+    const [shown] = this.inForm;
+    const follows = (order, name) => !shown || same(READ[name](order), READ[name](shown));
+    const write = (order, name) => (follows(order, name) ? WRITE[name](order, now[name]) : order);
+    const orders = kept.map((order) => changed.reduce(write, order));
     this.drafts = [...orders, ...this.others];
     this.initial = now;
     return this.drafts;
@@ -119,7 +129,8 @@ function codeLabel(code) {
 }
 
 export function orderLabel(order) {
-  return codeLabel(order.code);
+  const visits = READ.visits(order);
+  return visits ? `${codeLabel(order.code)}, ${visits} visits` : codeLabel(order.code);
 }
 
 function fragmentOf(element) {
@@ -145,15 +156,15 @@ function chosen(form, name) {
 }
 
 function fill(form, order) {
-  const repeat = order.occurrenceTiming?.repeat ?? {};
   const set = (name, value) => {
     form.elements[name].value = value ?? "";
   };
-  set("visits", repeat.count);
-  set("units", order.quantityQuantity?.value);
-  set("frequency", repeat.frequency);
-  set("period", repeat.period);
-  set("periodUnit", repeat.periodUnit);
+  const [frequency, period, unit] = READ.frequency(order);
+  set("visits", READ.visits(order));
+  set("units", READ.units(order));
+  set("frequency", frequency);
+  set("period", period);
+  set("periodUnit", unit);
   set("authored", String(order.authoredOn ?? "").slice(0, 10));
   set("note", list(order.note).map((note) => note?.text).filter(Boolean).join("\n"));
   for (const [name, elements] of Object.entries(FRAGMENTS)) choose(form.elements[name], order, elements);
@@ -211,6 +222,21 @@ function numberOf(text) {
 function withFragment(order, name, fragment) {
   return { ...without(order, ...FRAGMENTS[name]), ...fragment };
 }
+
+// A change on the form reaches the orders that agreed with it before: what differed on purpose stays.
+const READ = {
+  visits: (order) => order.occurrenceTiming?.repeat?.count,
+  frequency: ({ occurrenceTiming }) => {
+    const { frequency, period, periodUnit } = occurrenceTiming?.repeat ?? {};
+    return [frequency, period, periodUnit];
+  },
+  units: (order) => order.quantityQuantity?.value,
+  reason: (order) => [order.reasonCode, order.reasonReference],
+  site: (order) => order.bodySite,
+  performer: (order) => order.performer,
+  authored: (order) => order.authoredOn,
+  note: (order) => order.note,
+};
 
 const WRITE = {
   visits: (order, text) => withRepeat(order, { count: numberOf(text) }),

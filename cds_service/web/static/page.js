@@ -23,6 +23,14 @@ function searchable() {
   });
 }
 
+// Beside the order the list stays open; above it, on a narrow screen, it would push the order away.
+function settled() {
+  const current = find(".patients [aria-current]");
+  if (!current) return;
+  find("#patient-list").open = matchMedia("(min-width: 56rem)").matches;
+  find(".patients").scrollTop = current.offsetTop - find(".patients").clientHeight / 3;
+}
+
 class Desk {
   constructor(form) {
     this.form = form;
@@ -67,6 +75,7 @@ class Desk {
   async take(suggestion) {
     this.busy(`Applying: ${suggestion.label}…`);
     const actions = list(suggestion.actions);
+    if (!actions.length) return this.sign(`Done: ${suggestion.label}. `);
     const answer = await apply(this.fhir, actions);
     if (!answer.ok) {
       const state = errorState("The suggestion could not be applied", answer);
@@ -91,8 +100,14 @@ class Desk {
     find("#why").replaceChildren(...(why ? [why] : []));
     find("#exchange").replaceChildren(...(exchange ? [exchange] : []));
     find("#results-title").focus({ preventScroll: true });
-    find("#results").scrollIntoView({ block: "nearest" });
+    comeIntoView(find("#results"));
   }
+}
+
+// Where the results already begin on the screen it stays still, so that the patient's name stays too.
+function comeIntoView(results) {
+  const { top } = results.getBoundingClientRect();
+  if (top < 0 || top > innerHeight / 2) results.scrollIntoView();
 }
 
 async function openResource(fhir, session, reference) {
@@ -105,5 +120,6 @@ async function openResource(fhir, session, reference) {
 }
 
 searchable();
+settled();
 const form = find("#order");
 if (form) new Desk(form);

@@ -74,7 +74,7 @@ function chip(status, word) {
 
 function missingNode(item) {
   const kind = item.blocking ? chip("unknown", "Needed") : chip("not-applicable", "Advised");
-  return el("li", {}, kind, " ", item.text, " ", el("code", {}, item.id));
+  return el("li", {}, kind, " ", item.text, " ", origin(item));
 }
 
 function safetyNode(finding, open) {
@@ -85,7 +85,7 @@ function safetyNode(finding, open) {
     {},
     chip(finding.addressed ? "met" : status, URGENCY[finding.urgency] ?? finding.urgency),
     ` ${finding.text} (${marks.filter(Boolean).join(", ")}) `,
-    el("code", {}, finding.id),
+    origin(finding),
     evidenceList(finding.evidence, open),
   );
 }
@@ -111,7 +111,12 @@ function criterionNode(one, criteria, open) {
 function headline(one) {
   const operator = OPERATOR[String(one.operator ?? "").split(" ")[0]];
   const words = operator ? `${one.text}: ${operator}` : one.text;
-  return el("span", { class: "criterion" }, chip(one.status, STATUS[one.status] ?? one.status), " ", words, " ", el("code", {}, one.id));
+  return el("span", { class: "criterion" }, chip(one.status, STATUS[one.status] ?? one.status), " ", words, " ", origin(one));
+}
+
+// The rule's id and where the payer's document says it.
+function origin(one) {
+  return el("code", {}, [one.id, one.source].filter(Boolean).join(" · "));
 }
 
 function body(one, open) {
@@ -119,7 +124,6 @@ function body(one, open) {
     one.because && el("p", {}, one.because),
     ...list(one.wouldChange).map((change) => el("p", { class: "hint" }, `Would change it: ${change}`)),
     parameterLine(list(one.parameters)),
-    one.source && el("p", { class: "hint" }, `Policy: ${one.source}`),
     evidenceList(one.evidence, open),
   ].filter(Boolean);
   return lines.length ? el("div", { class: "body" }, lines) : null;
