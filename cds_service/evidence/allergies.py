@@ -71,7 +71,7 @@ def family_history(spec: Spec) -> Leaf:
 
 def _relative(resource: Resource, facts: Facts, wanted: frozenset[str]) -> Iterator[Finding]:
     days, written = fields.first_date(facts, fields.text(resource, "date"))
-    if resource.get("status") not in READ or (days and days.first > facts.day):
+    if fields.text(resource, "status") not in READ or (days and days.first > facts.day):
         return
     who = fields.label(fields.item(resource, "relationship"), "relative")
     for illness in fields.items(resource, "condition"):

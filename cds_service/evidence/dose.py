@@ -49,8 +49,10 @@ def read_dose(order: Resource, zone: tzinfo) -> Dose:
 
 
 def _positive(value: object) -> Fraction | None:
+    """Return an amount that can be meant; what is beyond all measure is a slip of the pen."""
     number = fields.number(value)
-    return number if number is not None and number > 0 else None
+    largest = data("scope.yaml")["largest-amount"]
+    return number if number is not None and Fraction(1, largest) <= number <= largest else None
 
 
 def _quantity(order: Resource) -> tuple[Fraction | None, str]:
@@ -162,9 +164,15 @@ def _period(
     end = parse_days(fields.text(bounds, "end"), zone)
     duration = _days(fields.item(repeat, "boundsDuration"))
     if end is None and start and duration:
-        later = timedelta(days=int(duration))
-        end = Days(start.first + later, start.last + later)
+        end = _later(start, int(duration))
     return start, end
+
+
+def _later(start: Days, days: int) -> Days | None:
+    try:
+        return Days(start.first + timedelta(days=days), start.last + timedelta(days=days))
+    except OverflowError:
+        return None
 
 
 def _weeks(

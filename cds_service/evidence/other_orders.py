@@ -53,7 +53,7 @@ class OtherOrders:
 def _counts(order: Resource, facts: Facts) -> bool:
     written = fields.text(order, "authoredOn")
     authored, _ = fields.first_date(facts, written)
-    wanted = order.get("status") not in NEVER and order.get("doNotPerform") is not True
+    wanted = fields.text(order, "status") not in NEVER and order.get("doNotPerform") is not True
     return wanted and (authored is None or authored.first <= facts.day)
 
 
@@ -66,7 +66,7 @@ def _other(order: Resource, facts: Facts) -> OtherOrder:
         resource=order,
         codes=procedure_codes(order),
         value_sets=fields.value_sets(facts, [fields.item(order, "code")]),
-        active=order.get("status") in RUNNING,
+        active=fields.text(order, "status") in RUNNING,
         start=dose.start or fields.first_date(facts, authored)[0],
         end=dose.end,
         authored=authored,

@@ -45,7 +45,7 @@ def reviewable(drafts: Sequence[object], patient_id: str) -> list[Draft]:
 def _wanted(order: Resource, patient_id: str) -> bool:
     return (
         order.get("resourceType") == "ServiceRequest"
-        and order.get("status") not in NOT_SIGNED
+        and fields.text(order, "status") not in NOT_SIGNED
         and order.get("doNotPerform") is not True
         and belongs(order, "subject", patient_id)
     )

@@ -50,6 +50,7 @@ def group_of(*drafts: Any) -> OrderGroup:
         ([order("97124", status="entered-in-error")], []),
         ([order("97124", status="active", intent="plan")], ["97124"]),
         ([order("97124", status=None)], ["97124"]),
+        ([order("97124", status={})], ["97124"]),
         ([order("97124", doNotPerform=True)], []),
         ([order("97124", doNotPerform=False)], ["97124"]),
         ([order("97124", subject={"reference": "Patient/p1"})], ["97124"]),
@@ -93,6 +94,7 @@ def test_references_for_display() -> None:
         (timing(count=2, countMax=6), 6, None),
         (timing(count="six"), None, None),
         (timing(count=0), None, None),
+        (timing(count=1e300), None, None),
         (timing(count=True), None, None),
         ({"occurrenceTiming": {"event": ["2026-03-20", "2026-03-27"]}}, 2, None),
         (
