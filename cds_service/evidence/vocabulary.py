@@ -7,6 +7,7 @@ from importlib import import_module
 MODULES = (
     "allergies",
     "conditions",
+    "course",
     "coverage",
     "documents",
     "encounters",

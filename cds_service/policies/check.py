@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -14,7 +15,7 @@ from jsonschema.exceptions import ValidationError
 
 from cds_service.evidence.context import LEAVES
 from cds_service.evidence.quantities import QUANTITIES
-from cds_service.policies.expressions import OPERATORS, parameters_in
+from cds_service.policies.expressions import OPERATORS, Scope, parameters_in
 from cds_service.policies.source import Path, Problem, SourceFile
 from cds_service.terminology import Terminology
 
@@ -96,17 +97,30 @@ def _said(error: ValidationError) -> str:
     return f"{where}: {message}"
 
 
+def _values(listed: Any) -> list[Any]:
+    return listed if isinstance(listed, list) else []
+
+
 def _remedy(error: ValidationError) -> str:
     rule = error.validator
     if rule == "required":
         return "add what is missing; every rule and item cites its source"
     if rule == "additionalProperties":
-        allowed = ", ".join(error.schema.get("properties", {}))
+        schema = error.schema
+        allowed = ", ".join(schema.get("properties", {}) if isinstance(schema, Mapping) else ())
         return f"use one of: {allowed}" if allowed else "take it out"
     if rule == "enum":
-        return "use one of: " + ", ".join(str(value) for value in error.validator_value)
-    described = error.schema.get("description") if isinstance(error.schema, Mapping) else None
+        return "use one of: " + ", ".join(str(value) for value in _values(error.validator_value))
+    schema = error.schema
+    described = schema.get("description") if isinstance(schema, Mapping) else None
     return described or "see docs/policy-format.md"
+
+
+class _AnyNumber(dict[str, Fraction]):
+    """Stands in for parameters while only names are checked."""
+
+    def __missing__(self, name: str) -> Fraction:
+        return Fraction(1)
 
 
 class _Check:
@@ -156,14 +170,26 @@ class _Check:
                 )
 
     def _leaf(self, path: Path, word: str, argument: Any) -> Iterator[Problem]:
-        for error in _errors(_leaf_validator(word), argument):
+        errors = _errors(_leaf_validator(word), argument)
+        for error in errors:
             yield self.source.problem((*path, *error.absolute_path), _said(error), _remedy(error))
+        if not errors:
+            yield from self._made(path, word, argument)
         properties = _leaf_schema(word).get("properties", {})
         for name, value in argument.items() if isinstance(argument, Mapping) else ():
             if properties.get(name, {}).get("$ref") == VALUE_SETS:
                 yield from self._value_set((*path, name), value)
         if word == "number":
             yield from self._quantities(path, argument)
+
+    def _made(self, path: Path, word: str, argument: Any) -> Iterator[Problem]:
+        """Check names that only the leaf knows: phrases, programs, measures."""
+        try:
+            LEAVES[word].make(Scope(_AnyNumber()).resolve(argument))
+        except KeyError as unknown:
+            yield self.source.problem(
+                path, f"{word}: unknown name {unknown}", "see docs/policy-format.md for where it is"
+            )
 
     def _quantities(self, path: Path, argument: Mapping[str, Any]) -> Iterator[Problem]:
         terms = [argument.get("of"), *argument.get("plus", ()), *argument.get("minus", ())]
@@ -363,8 +389,12 @@ def _loop(start: str, graph: Mapping[str, set[str]]) -> list[str]:
 def unused_parameters(source: SourceFile) -> list[Problem]:
     """Return parameters that nothing uses: a number nobody reads is a rule nobody kept."""
     used = set(parameters_in(source.data, {}))
-    used |= {word[2:-1] for _, text in _strings(source.data) for word in text.split()
-             if word.startswith("{$")}
+    used |= {
+        word[2:-1]
+        for _, text in _strings(source.data)
+        for word in text.split()
+        if word.startswith("{$")
+    }
     return [
         source.problem(("parameters", name), f"parameter '{name}' is not used", "use or drop it")
         for name in source.data.get("parameters", {})

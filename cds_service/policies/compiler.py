@@ -164,9 +164,7 @@ class Compiler:
         rules = self._safety(self.overlay_scope, self.overlay_data.get("safety", {}), "overlay")
         covered = {name: tuple(ids) for name, ids in stated.get("covered-by", {}).items()}
         emergency = stated["ed-now"]
-        return Overlay(
-            tuple(rules), covered, emergency["effect"], tuple(emergency.get("asks", ()))
-        )
+        return Overlay(tuple(rules), covered, emergency["effect"], tuple(emergency.get("asks", ())))
 
     def _safety(
         self, scope: Scope, entries: Mapping[str, Any], policy: str
@@ -282,8 +280,9 @@ def _judge_row(scope: Scope, row: Mapping[str, Any]) -> JudgeRow:
 
 def _fit(scope: Scope, spec: Mapping[str, Any]) -> Fits:
     area = frozenset(_list(spec.get("area")))
-    tests = [_TESTS[word](scope, argument, area) for word, argument in spec.items()
-             if word in _TESTS]
+    tests = [
+        _TESTS[word](scope, argument, area) for word, argument in spec.items() if word in _TESTS
+    ]
 
     def fits(sighting: Sighting, context: Context) -> bool:
         return all(test(sighting, context) for test in tests)

@@ -158,9 +158,7 @@ def _overlapping(sources: Sequence[SourceFile]) -> list[Problem]:
     return problems
 
 
-def _compile(
-    policies: Sequence[SourceFile], fragments: Mapping[str, SourceFile]
-) -> PolicyLibrary:
+def _compile(policies: Sequence[SourceFile], fragments: Mapping[str, SourceFile]) -> PolicyLibrary:
     shared = dict(Terminology.load().parameters_used())
     if SHARED in fragments:
         shared |= parameter_uses(fragments[SHARED].data)
