@@ -11,6 +11,7 @@ from cds_service.evidence import fields
 from cds_service.evidence.answer import Answer, Finding, Status, cannot_tell, not_shown, shown
 from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf
 from cds_service.evidence.dates import Days
+from cds_service.evidence.measures import KEYS as MEASURE_KEYS
 from cds_service.evidence.measures import earliest_baseline
 from cds_service.evidence.visits import KEYS as VISIT_KEYS
 from cds_service.evidence.visits import Visit, episode
@@ -102,7 +103,7 @@ Judge = Callable[[Context, Document], Status]
 
 def _keys(spec: Spec) -> tuple[str, ...]:
     since = spec.get("since")
-    measures = ("measures", "responses") if since == "baseline" else ()
+    measures = MEASURE_KEYS if since == "baseline" else ()
     visits = VISIT_KEYS if since or spec.get("each-visit") else ()
     return ("documents", *visits, *measures)
 

@@ -10,6 +10,7 @@ from cds_service.evidence import fields
 from cds_service.evidence.answer import Answer, Finding, Status
 from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf
 from cds_service.evidence.dates import Days
+from cds_service.evidence.measures import KEYS as MEASURE_KEYS
 from cds_service.evidence.measures import earliest_baseline
 from cds_service.evidence.people import People
 from cds_service.evidence.visits import KEYS as VISIT_KEYS
@@ -152,7 +153,7 @@ STATUSES = {
 
 def _keys(spec: Spec) -> tuple[str, ...]:
     since = spec.get("since")
-    measures = ("measures", "responses") if since == "baseline" else ()
+    measures = MEASURE_KEYS if since == "baseline" else ()
     return ("encounters", *(VISIT_KEYS[:1] if since else ()), *measures)
 
 

@@ -147,8 +147,7 @@ def _kept(spec: Spec) -> Judge:
             return Status.NOT_MET
         if started is None:
             return Status.MET
-        anchor = episode(context).anchor
-        begun = fields.since(anchor, one.start) if anchor or one.start else Status.UNKNOWN
+        begun = fields.since(episode(context).anchor, one.start)
         if started == "since-care" or begun is Status.UNKNOWN:
             return begun
         return Status.MET if begun is Status.NOT_MET else Status.NOT_MET

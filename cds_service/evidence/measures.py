@@ -21,8 +21,11 @@ from cds_service.evidence.points import Point, in_order, readings
 from cds_service.evidence.visits import KEYS as VISIT_KEYS
 from cds_service.evidence.visits import MASSAGE, anchor_or_order, episode
 from cds_service.record.model import Resource
+from cds_service.terminology import Measure, Terminology
 
-KEYS = ("measures", "vitals", "responses")
+KEYS = ("measures", "responses")
+VITALS = frozenset({"vital", "laboratory", "pregnancy"})
+EXAMS = "exam"
 EXTENDED = frozenset({"active", "completed", "on-hold"})
 
 
@@ -207,15 +210,30 @@ CHOICES: Mapping[str, Choice] = {
 }
 
 
-def keys(_spec: Spec) -> tuple[str, ...]:
-    """Return the query keys that a question about measures reads."""
-    return KEYS
+def keys_of(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the query keys that bring measures, given by id or group.
+
+    Vital signs and laboratory results come by a query of their own, and findings of an
+    examination also by their category; a score can stand in a form.
+    """
+    terminology = Terminology.load()
+    measures = [terminology.measure(one) for one in terminology.measures_of(names)]
+    keys = (key for measure in measures for key in _keys_of(measure))
+    return tuple(dict.fromkeys(keys))
+
+
+def _keys_of(measure: Measure) -> Iterable[str]:
+    yield "vitals" if measure.groups & VITALS else "measures"
+    if EXAMS in measure.groups:
+        yield "exams"
+    if measure.questionnaires:
+        yield "responses"
 
 
 def _keys(spec: Spec) -> tuple[str, ...]:
     anchored = "since" in spec or spec.get("point") in ("baseline", "current", "new")
     orders = ("orders",) if spec.get("point") == "new" else ()
-    return (*KEYS, *(VISIT_KEYS if anchored else ()), *orders)
+    return (*keys_of(fields.names(spec["of"])), *(VISIT_KEYS if anchored else ()), *orders)
 
 
 @leaf("measure", keys=_keys)

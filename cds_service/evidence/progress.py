@@ -11,11 +11,11 @@ from cds_service.evidence import fields
 from cds_service.evidence.answer import Answer, Finding, Status
 from cds_service.evidence.context import Context, Leaf, Spec, leaf
 from cds_service.evidence.measures import (
-    KEYS,
     Series,
     baselines,
     current,
     follow_ups,
+    keys_of,
     series_of,
 )
 from cds_service.evidence.points import Point
@@ -229,26 +229,38 @@ def _in_days(spec: Spec) -> Callable[[date, Point], bool]:
     return inside
 
 
-@leaf("progress", keys=(*KEYS, *VISIT_KEYS))
+def _keys(spec: Spec) -> tuple[str, ...]:
+    return (*keys_of(fields.names(spec["of"])), *VISIT_KEYS)
+
+
+@leaf("progress", keys=_keys)
 def progress(spec: Spec) -> Leaf:
     """Ask how a measure changed; one never measured again shows nothing.
 
-    `quantifier: all` asks it of every measure that was measured again.
+    `quantifier: all` asks it of every measure that was measured again. That there was no gain is
+    not certain as long as a measurement may be unread.
     """
     of, every = fields.names(spec["of"]), spec.get("quantifier") == "all"
+    keys = _keys(spec)
+    certain = not (every or "short-of" in spec or "unchanged" in spec)
     judge = _judge(spec)
 
     def ask(context: Context) -> Answer:
-        holes = fields.holes_of(context, *KEYS, *VISIT_KEYS)
+        holes = fields.holes_of(context, *keys)
         found = [one for series in series_of(context, of) if (one := judge(context, series))]
         if every and found:
             status = fields.weakest(status for status, _ in found)
-            status = Status.UNKNOWN if status is Status.MET and holes else status
             found = [(status, findings) for _, findings in found]
+        if holes and not certain:
+            found = [(_doubted(status), findings) for status, findings in found]
         flat = [(status, finding) for status, findings in found for finding in findings]
         return fields.answer(flat, holes, [finding for _, finding in flat])
 
     return ask
+
+
+def _doubted(status: Status) -> Status:
+    return Status.UNKNOWN if status is Status.MET else status
 
 
 Judged = tuple[Status, Sequence[Finding]]

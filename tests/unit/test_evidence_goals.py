@@ -125,6 +125,7 @@ def test_goals_set_before_care_and_since(start, before, since):
 
 def test_before_care_has_begun_every_goal_is_an_initial_one():
     assert asks({"started": "before-care"}, goal(start=ago(1))) == "met"
+    assert asks({"started": "before-care"}, goal(start=None)) == "met"
     assert asks({"started": "since-care"}, goal(start=ago(1))) == "not-met"
 
 

@@ -407,7 +407,11 @@ def test_groups_hold_several_measures():
 
 def test_holes():
     assert asks({}, unread=("measures",)) == "unknown"
-    assert asks({}, unread=("responses",)) == "unknown"
+    assert asks({"of": "odi"}, unread=("responses",)) == "unknown"
+    assert asks({}, unread=("responses", "vitals")) == "not-met"
+    assert asks({"of": "temperature"}, unread=("vitals",)) == "unknown"
+    assert asks({"of": "temperature"}, unread=("measures",)) == "not-met"
+    assert asks({"of": "range-of-motion"}, unread=("exams",)) == "unknown"
     assert asks({}, observation(ago(1), 6), unread=("measures",)) == "met"
     assert asks({}, unread=("procedures",)) == "not-met"
     assert asks({"point": "baseline"}, unread=("procedures",)) == "unknown"

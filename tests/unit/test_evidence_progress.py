@@ -221,6 +221,21 @@ def test_one_of_the_measures_or_all_that_were_measured_again():
     both = {"of": ["nprs", "odi", "lefs"], "better-by": "any", "quantifier": "all"}
     assert status("progress", both, *record) == "met"
     assert status("progress", both, *record, unread=("responses",)) == "unknown"
+    assert status("progress", both, *record, unread=("vitals",)) == "met"
+
+
+@pytest.mark.parametrize(
+    ("spec", "found"),
+    [
+        (BETTER, "met"),
+        ({"better-by": "any", "quantifier": "all"}, "unknown"),
+        ({"short-of": {"percent": 75}}, "unknown"),
+        ({"unchanged": {"mcid-share": Fraction(3)}}, "unknown"),
+        ({"worse-by": "any"}, "unknown"),
+    ],
+)
+def test_what_was_not_read_could_show_a_gain(spec, found):
+    assert asks(spec, NPRS, (42, 8), (1, 4), unread=("measures",)) == found
 
 
 def test_a_first_measurement_in_the_first_week_is_a_baseline_that_says_so():
