@@ -156,7 +156,7 @@ class Readings:
         self, resource: Resource, answers: Mapping[str, Resource], dates: Iterable[str | None]
     ) -> Iterator[Point]:
         days, written = fields.first_date(self.facts, *dates)
-        if not days or not answers:
+        if not days or not any(map(promis.is_item, answers)):
             return
         for score in promis.score(answers):
             measure = self.facts.terminology.measure(score.measure)
