@@ -104,8 +104,7 @@ class Readings:
             point = self._point(measure, observation, holder, dates)
             if point:
                 point = self._derive(point, observation)
-                suspected = replace(point.finding, suspected=preliminary)
-                yield replace(point, preliminary=preliminary, finding=suspected)
+                yield _not_final(point) if preliminary else point
 
     def _derive(self, point: Point, observation: Resource) -> Point:
         """Return the point with what the form behind it tells: its version and raw sum."""
@@ -222,6 +221,10 @@ class Readings:
             why = "does not fit its scale" if dated else "has no date"
             value = f"{shown(number)} {unit or ''}".strip()
             self.notes.append(f"{reference}: {measure.title} {value} {why} and is not used")
+
+
+def _not_final(point: Point) -> Point:
+    return replace(point, preliminary=True, finding=replace(point.finding, suspected=True))
 
 
 def _version(form: Form, scored: Point | None) -> str | None:
