@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from cds_service.evaluation import Evaluation, MissingItem
+from cds_service.evidence.answer import Status
 from cds_service.evidence.context import Context, Facts
 from cds_service.evidence.coverage import CoverageFact, coverages_of
 from cds_service.evidence.notes import notes_of
@@ -67,6 +68,13 @@ class Payer:
     coverage: CoverageFact | None
     policy: Policy | None
     name: str | None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def in_force(self) -> bool:
+        """Whether the coverage is active and not known to lie outside its period."""
+        coverage = self.coverage
+        return coverage is None or (coverage.active and coverage.in_force is not Status.NOT_MET)
 
 
 def facts_of(case: Case, rules: Rules) -> Facts:
@@ -85,7 +93,14 @@ def payers_of(case: Case, group: OrderGroup, rules: Rules) -> list[Payer]:
 def _payer(coverage: CoverageFact, day: date, rules: Rules) -> Payer:
     told, route = routed(coverage, rules.payers)
     names = [name for payor in told.payors for name in payor.names]
-    return Payer(told, rules.library.policy(route.policy, day), next(iter(names), None))
+    policy = rules.library.policy(route.policy, day)
+    return Payer(told, policy, next(iter(names), None), _dating(policy, day))
+
+
+def _dating(policy: Policy | None, day: date) -> tuple[str, ...]:
+    if policy is None or policy.start <= day:
+        return ()
+    return (f"{policy.head.title} took effect on {policy.start}; the order is dated before that.",)
 
 
 def review(case: Case, rules: Rules) -> list[Evaluation]:
@@ -123,16 +138,17 @@ def _evaluate(
         determination=verdict.determination,
         safety=verdict.safety,
         unread=_unread(case.record, judge),
-        notes=(*case.notes, *asked.notes, *notes_of(facts)),
+        notes=(*case.notes, *payer.notes, *asked.notes, *notes_of(facts)),
         payer=payer.name,
     )
-    made = _answered(made, verdict, judge) if judge is policy else _unanswered(made, payer)
+    made = _answered(made, verdict, payer, judge) if judge is policy else _unanswered(made, payer)
     made = replace(made, facts=_numbers(context))
     return replace(made, digest=digest(made, [order.resource for order in asked.orders]))
 
 
-def _answered(made: Evaluation, verdict: Verdict, policy: Policy) -> Evaluation:
-    return replace(
+def _answered(made: Evaluation, verdict: Verdict, payer: Payer, policy: Policy) -> Evaluation:
+    """Take over the verdict; what a lapsed coverage would pay is a question (G-16)."""
+    answered = replace(
         made,
         prior_auth=verdict.prior_auth,
         approvable_now=verdict.approvable_now,
@@ -140,6 +156,10 @@ def _answered(made: Evaluation, verdict: Verdict, policy: Policy) -> Evaluation:
         criteria=verdict.criteria,
         missing=verdict.missing,
     )
+    if payer.in_force or verdict.determination == "not-covered":
+        return answered
+    missing = (NO_COVERAGE, *verdict.missing)
+    return replace(answered, determination="conditional", missing=missing)
 
 
 def _unanswered(made: Evaluation, payer: Payer) -> Evaluation:

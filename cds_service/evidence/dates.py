@@ -40,7 +40,9 @@ class Days:
     def within(self, day: date, days: int) -> Status:
         """Whether the date lies on `day` or at most `days` days before it."""
         low, high = self.age(day)
-        return _agree(0 <= low <= days, 0 <= high <= days)
+        if high < 0 or low > days:
+            return Status.NOT_MET
+        return Status.MET if low >= 0 and high <= days else Status.UNKNOWN
 
     def older_than(self, day: date, days: int) -> Status:
         """Whether more than `days` days lie between the date and `day`."""

@@ -74,7 +74,8 @@ class Conditions:
     """The diagnoses of a record on the order's date.
 
     `facts` leaves out refuted, erroneous and future-dated ones and those of other patients;
-    `refuted` are kept apart, because they contradict a reason of the order. `notes` are remarks.
+    `refuted` are kept apart, because they contradict a reason of the order, and so are `mistaken`
+    ones, entered in error, which leave it in doubt. `notes` are remarks.
     """
 
     def __init__(self, facts: Facts) -> None:
@@ -84,6 +85,8 @@ class Conditions:
         for resource in facts.record.of_type("Condition"):
             if isinstance(resource, dict):
                 self._take(resource, facts)
+        withdrawn = facts.record.retracted.get("Condition", ())
+        self.mistaken = [condition_fact(resource, facts) for resource in withdrawn]
 
     def _take(self, resource: Resource, facts: Facts) -> None:
         fact = condition_fact(resource, facts)

@@ -25,7 +25,8 @@ class Reason:
     """One reason of an order.
 
     `conditions` are the diagnoses on file that it means (none: only the order states it),
-    `refuted` whether the record refutes it, `unread` a reference that could not be resolved.
+    `refuted` whether the record refutes it, `mistaken` whether the only diagnosis it means was
+    entered in error, `unread` a reference that could not be resolved.
     """
 
     order: str
@@ -35,6 +36,7 @@ class Reason:
     value_sets: frozenset[str]
     conditions: tuple[ConditionFact, ...] = ()
     refuted: bool = False
+    mistaken: bool = False
     unread: bool = False
 
     @property
@@ -106,7 +108,8 @@ def _reasons(order: OrderFact, on_file: Conditions, context: Context) -> Iterato
             continue
         meant = tuple(fact for fact in on_file.facts if _same_kind(reason, fact))
         refuted = not meant and any(_same_kind(reason, fact) for fact in on_file.refuted)
-        yield replace(reason, conditions=meant, refuted=refuted)
+        mistaken = not meant and any(_same_kind(reason, fact) for fact in on_file.mistaken)
+        yield replace(reason, conditions=meant, refuted=refuted, mistaken=mistaken)
 
 
 def _referenced(order: OrderFact, on_file: Conditions, facts: Facts) -> Iterator[Reason]:
@@ -184,7 +187,7 @@ def _stated(reason: Reason, facts: Facts) -> ConditionFact:
         value_sets=reason.value_sets,
         due_to=frozenset(),
         clinical="active",
-        verification=None,
+        verification="unconfirmed" if reason.mistaken else None,
         onset=None,
         recorded=None,
         abated=None,

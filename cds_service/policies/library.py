@@ -51,11 +51,16 @@ class PolicyLibrary:
         return frozenset.intersection(*keys) if keys else frozenset()
 
     def policy(self, policy_id: str | None, day: date) -> Policy | None:
-        """Return the version that governs an order of that day; None when there is none."""
-        for version in self.versions.get(policy_id or "", ()):
+        """Return the version that governs an order of that day; None when there is none.
+
+        An order dated before the oldest version is judged by that one, and the card says so: the
+        record of an older order is looked at again with the policy there is.
+        """
+        versions = self.versions.get(policy_id or "", ())
+        for version in versions:
             if version.in_force(day):
                 return version
-        return None
+        return versions[-1] if versions and day < versions[-1].start else None
 
 
 def shipped() -> list[tuple[str, str]]:

@@ -110,8 +110,11 @@ class Gathering:
         """Return the record as it stands."""
         by_type: dict[str, list[Resource]] = {}
         by_reference = dict(self.drafts)
+        withdrawn: dict[str, list[Resource]] = {}
         for name, resource in self._known.items():
-            if not retracted(resource):
+            if retracted(resource):
+                withdrawn.setdefault(resource["resourceType"], []).append(resource)
+            else:
                 by_type.setdefault(resource["resourceType"], []).append(resource)
                 if isinstance(name, str):
                     by_reference[name] = resource
@@ -120,7 +123,13 @@ class Gathering:
                 by_reference[alias] = by_reference[name]
         holes = {key: tuple(found) for key, found in self._holes.items()}
         return PatientRecord(
-            self.patient_id, by_type, by_reference, holes, self._unasked(), gathering=self
+            self.patient_id,
+            by_type,
+            by_reference,
+            holes,
+            self._unasked(),
+            retracted=withdrawn,
+            gathering=self,
         )
 
     def _unasked(self) -> dict[str, tuple[Hole, ...]]:

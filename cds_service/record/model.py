@@ -43,7 +43,9 @@ class PatientRecord:
     "Type/id" of everything read, also of practitioners, roles and organizations, which belong to
     no patient. `holes` names what could not be read, by query key. `unasked` holds one hole for
     each key that nobody has asked for yet: a rule that reads it all the same finds a hole, not an
-    absence. `gathering` is where the reader goes on when more is needed.
+    absence. `retracted` holds what was entered in error, by type: it never counts as evidence, and
+    tells that an order's reason rests on a mistake. `gathering` is where the reader goes on when
+    more is needed.
     """
 
     patient_id: str
@@ -51,6 +53,7 @@ class PatientRecord:
     by_reference: Mapping[str, Resource] = field(default_factory=dict)
     holes: Mapping[str, tuple[Hole, ...]] = field(default_factory=dict)
     unasked: Mapping[str, tuple[Hole, ...]] = field(default_factory=dict)
+    retracted: Mapping[str, Sequence[Resource]] = field(default_factory=dict)
     gathering: Any = field(default=None, repr=False, compare=False)
 
     def of_type(self, resource_type: str) -> Sequence[Resource]:

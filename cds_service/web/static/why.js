@@ -97,15 +97,26 @@ function unreadNode(hole) {
 function tree(criteria, open) {
   const known = new Set(criteria.map((one) => one.id));
   const roots = criteria.filter((one) => !known.has(one.parent));
-  return roots.map((one) => criterionNode(one, criteria, open));
+  return branches(roots, criteria, open);
 }
 
 function criterionNode(one, criteria, open) {
   const children = criteria.filter((other) => other.parent === one.id);
-  const nested = children.map((child) => criterionNode(child, criteria, open));
-  if (!nested.length) return el("li", {}, headline(one), body(one, open));
+  if (!children.length) return el("li", {}, headline(one), body(one, open));
   const unfolded = one.status !== "met" && one.status !== "not-applicable";
-  return el("li", {}, fold(headline(one), unfolded || !one.parent, body(one, open), el("ul", {}, nested)));
+  const nested = el("ul", {}, branches(children, criteria, open));
+  return el("li", {}, fold(headline(one), unfolded || !one.parent, body(one, open), nested));
+}
+
+// What does not apply to this patient is there for whoever asks, and out of the way of the rest.
+function branches(children, criteria, open) {
+  const node = (child) => criterionNode(child, criteria, open);
+  const idle = children.filter((child) => child.status === "not-applicable");
+  const rest = children.filter((child) => !idle.includes(child)).map(node);
+  if (!idle.length || !rest.length) return children.map(node);
+  const aside = fold(`${idle.length} that do${idle.length > 1 ? "" : "es"} not apply`, false, el("ul", {}, idle.map(node)));
+  aside.className = "aside";
+  return [...rest, el("li", {}, aside)];
 }
 
 function headline(one) {
