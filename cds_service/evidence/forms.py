@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from cds_service.evidence import fields
@@ -156,6 +157,17 @@ def screen(spec: Spec) -> Leaf:
         return _ask(context, SCREEN, context.numbers["screen-days"], test)
 
     return ask
+
+
+def denied_on(context: Context, items: Iterable[str]) -> date | None:
+    """Return the day of a valid safety screen that answers every one of the items with no."""
+    links = tuple(items)
+    form = context.facts.of(Forms).newest(SCREEN) if links else None
+    if form is None or form.days is None:
+        return None
+    age = fields.recent(context.facts, form.days, context.numbers["screen-days"])
+    denied = all("no" in form.answers.get(link, ()) for link in links)
+    return form.days.last if denied and age is Status.MET else None
 
 
 Test = Callable[[Form], tuple[bool, tuple[str, ...]]]

@@ -12,6 +12,7 @@ from cds_service.evidence.answer import Status
 from cds_service.evidence.context import LEAVES, Context, Leaf
 from cds_service.evidence.quantities import QUANTITIES
 from cds_service.evidence.sites import relation
+from cds_service.evidence.standing import KEYS as STANDING_KEYS
 from cds_service.policies.criteria import Body, Criterion, Decision, Group, Guarded, Row
 from cds_service.policies.expressions import Scope, parameters_in, walk
 from cds_service.policies.policy import Item, Policy
@@ -182,6 +183,7 @@ class Compiler:
                 criterion=entry.get("criterion"),
                 suggests=tuple(entry.get("suggests", ())),
                 subject=_subject(entry, scope),
+                questions=_questions(entry["evidence"]),
             )
 
 
@@ -238,7 +240,7 @@ def _reached(criteria: Mapping[str, Any], root: str) -> frozenset[str]:
 
 def keys_of(data: Mapping[str, Any]) -> frozenset[str]:
     """Return the query keys that the leaves of a file read."""
-    keys: set[str] = set()
+    keys = set(STANDING_KEYS) if data.get("safety") else set()
     for word, argument in walk(data):
         kind = LEAVES.get(word)
         if kind and isinstance(argument, Mapping):
@@ -255,6 +257,12 @@ def _subject(entry: Mapping[str, Any], scope: Scope) -> frozenset[str]:
     if stated:
         return frozenset([stated] if isinstance(stated, str) else stated)
     return frozenset(_sets_in(entry["evidence"], scope))
+
+
+def _questions(evidence: Any) -> tuple[str, ...]:
+    """Return the items of the safety screen that evidence asks for."""
+    asked = [argument for word, argument in walk(evidence) if word == "screen"]
+    return tuple(dict.fromkeys(item for one in asked for item in _list(one.get("item"))))
 
 
 def _sets_in(node: Any, scope: Scope) -> Iterator[str]:

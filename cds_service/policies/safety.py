@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 
 from cds_service.evaluation import SafetyFinding
 from cds_service.evidence.answer import Finding, Status
 from cds_service.evidence.context import Context, Leaf
+from cds_service.evidence.forms import denied_on
 from cds_service.evidence.standing import Standing, standing
 from cds_service.policies.kleene import distinct, unique
 from cds_service.record.model import Hole
@@ -46,7 +48,8 @@ class SafetyRule:
     """A red flag, contraindication or caution as compiled.
 
     `policy` is whose text is the clinical source. `subject` are the value sets that name the flag:
-    an encounter whose reason lies in them has looked at it.
+    an encounter whose reason lies in them has looked at it. `questions` are the items of the safety
+    screen that ask about it.
     """
 
     id: str
@@ -58,6 +61,7 @@ class SafetyRule:
     criterion: str | None
     suggests: tuple[str, ...]
     subject: frozenset[str]
+    questions: tuple[str, ...] = ()
 
     @property
     def matters(self) -> bool:
@@ -146,21 +150,34 @@ def raise_rule(rule: SafetyRule, context: Context, hidden: frozenset[str] = froz
 
 
 def _sightings(rule: SafetyRule, context: Context) -> tuple[list[Sighting], list[Hole]]:
-    """Return each finding once, with its best grade; an uncertain answer is partial evidence."""
+    """Return each finding once, with its best grade; an uncertain answer is partial evidence.
+
+    A "no" of the safety screen settles partial evidence that is not newer than the screen.
+    """
     found: dict[str, Sighting] = {}
     holes: list[Hole] = []
+    denied = denied_on(context, rule.questions)
     for grade, leaf in rule.evidence:
         answer = leaf(context)
         holes.extend(answer.holes)
         if answer.status is Status.NOT_MET:
             continue
-        sure = grade if answer.status is Status.MET else "P"
+        sure = _sure(grade, answer.status)
         for finding in answer.findings:
+            if sure == "P" and denied and (finding.day or date.min) <= denied:
+                continue
             known = found.get(finding.reference)
             if known is None or (known.grade == "P" and sure == "S"):
                 stand = standing(finding, rule.subject, context)
                 found[finding.reference] = Sighting(finding, sure, stand)
     return list(found.values()), holes
+
+
+def _sure(grade: str, status: Status) -> str:
+    """Return the grade of what was found: a question answered yes is sufficient (0.4)."""
+    if status is not Status.MET:
+        return "P"
+    return "S" if grade == "Q" else grade
 
 
 def _judge(rule: SafetyRule, sighting: Sighting, context: Context) -> Judged | None:
@@ -169,7 +186,7 @@ def _judge(rule: SafetyRule, sighting: Sighting, context: Context) -> Judged | N
     if row is None:
         return None
     acknowledged = rule.id in context.acknowledged
-    if _addressed(row.urgency, sighting.standing, acknowledged):
+    if _addressed(row, sighting.standing, acknowledged):
         return Judged(sighting, row.urgency, "none", True, (), row.advises)
     effect = _lowered(row, sighting, acknowledged)
     asks = () if doubts else row.asks
@@ -190,22 +207,26 @@ def _row(
     return None, ()
 
 
-def _addressed(urgency: str, stand: Standing, acknowledged: bool) -> bool:
-    """Whether the finding has been dealt with (G-21)."""
-    if urgency == "ED-now":
+def _addressed(row: JudgeRow, stand: Standing, acknowledged: bool) -> bool:
+    """Whether the finding has been dealt with (G-21); what rules massage out must be cleared."""
+    if row.urgency == "ED-now" or (row.urgency == "PCP-prompt" and row.effect == "stop"):
         return stand.cleared is not None
-    if urgency == "PCP-prompt":
+    if row.urgency == "PCP-prompt":
         return acknowledged or stand.cleared is not None or stand.reviewed is not None
     return False
 
 
-def _lowered(row: JudgeRow, sighting: Sighting, acknowledged: bool) -> str:
-    """Return the effect: partial evidence never stops, nor an unconfirmed cause looked into."""
+def _lowered(row: JudgeRow, sighting: Sighting, acknowledged: bool, doubtful: bool) -> str:
+    """Return the effect.
+
+    Partial evidence never stops, nor does an unconfirmed cause that was looked into, nor a finding
+    of which nobody can tell whether it was cleared.
+    """
     if row.effect != "stop":
         return row.effect
     looked_into = sighting.standing.evaluated is not None or acknowledged
     unconfirmed = row.urgency == "ED-now" and sighting.finding.suspected
-    if sighting.grade != "S" or (unconfirmed and looked_into):
+    if sighting.grade != "S" or doubtful or (unconfirmed and looked_into):
         return "hold"
     return "stop"
 
