@@ -18,6 +18,7 @@ DUE_TO = "http://hl7.org/fhir/StructureDefinition/condition-dueTo"
 NOTE_CATEGORY = "http://hl7.org/fhir/us/core/CodeSystem/us-core-documentreference-category"
 PLAN_CATEGORY = "http://hl7.org/fhir/us/core/CodeSystem/careplan-category"
 IN_ERROR = "entered-in-error"
+STRANGER = "Patient/somebody-else"
 # The instant of a note: the same calendar day anywhere in the United States.
 MIDDAY = "T17:00:00Z"
 
@@ -39,7 +40,7 @@ def condition(chart: Chart, line: Json) -> Json:
         "category": [hl7("condition-category", line.get("category", "problem-list-item"))],
         "code": chart.code(line["code"]),
         "bodySite": sites(line.get("site")),
-        "subject": chart.patient,
+        "subject": reference(STRANGER) if "whose" in line else chart.patient,
         "onsetDateTime": chart.maybe_day(line.get("since")),
         "abatementDateTime": chart.maybe_day(line.get("ended")),
         "recordedDate": chart.maybe_day(line.get("recorded", line.get("since"))),
@@ -251,7 +252,7 @@ def add_other_orders(chart: Chart, story: Json) -> None:
             "subject": chart.patient,
             "occurrencePeriod": period,
             "authoredOn": start,
-            "requester": reference(chart.practitioner(story.get("requester", "physician"))),
+            "requester": reference(chart.requester(story.get("requester", "physician"))),
             "performer": [reference(chart.role(line["by"]))] if "by" in line else [],
             "reasonCode": [chart.code(line["reason"])] if "reason" in line else [],
             "bodySite": sites(line.get("site")),

@@ -32,9 +32,9 @@ class Chart:
         """Return the date so many days after (or, negative, before) the order."""
         return (self.today + timedelta(days=offset)).isoformat()
 
-    def maybe_day(self, offset: int | None) -> str | None:
-        """Return the date, or None when the story names no day."""
-        return None if offset is None else self.day(offset)
+    def maybe_day(self, offset: int | str | None) -> str | None:
+        """Return the date, or None when the story names no day; a partial date stays as it is."""
+        return self.day(offset) if isinstance(offset, int) else offset
 
     def add(self, kind: str, slug: str, content: Json) -> str:
         """Add a resource and return its reference; the second of a slug is called `slug-2`."""
@@ -67,6 +67,10 @@ class Chart:
         """Return the reference of the diagnosis with this code, if the chart holds it."""
         return self.find("Condition", condition_slug(written))
 
+    def requester(self, kind: str) -> str:
+        """Return the reference of who orders: a clinician, or the patient."""
+        return self.patient["reference"] if kind == "patient" else self.practitioner(kind)
+
     def practitioner(self, kind: str) -> str:
         """Return the reference of a clinician, added with the role when first named."""
         slug = kind.replace(" ", "-")
@@ -80,7 +84,8 @@ class Chart:
     def _add_clinician(self, kind: str, slug: str) -> str:
         row = lookup("clinicians", kind)
         person = self.add("Practitioner", slug, clinician(self.prefix, kind, row))
-        specialty = [concept(system("nucc"), row["role"], row["label"])]
+        roles = [row["role"], *([row["also"]] if "also" in row else [])]
+        specialty = [concept(system("nucc"), role, row["label"]) for role in roles]
         role = {"active": True, "practitioner": reference(person), "code": specialty}
         self.add("PractitionerRole", f"{slug}-role", role | {"specialty": specialty})
         return person

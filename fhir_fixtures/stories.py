@@ -52,12 +52,16 @@ class BuiltStory:
 
 def read_story(path: Path) -> Json:
     """Return the story of a YAML file; StoryError when it does not have the form of a story."""
-    story = yaml.safe_load(path.read_text(encoding="utf-8"))
+    found: Json = yaml.safe_load(path.read_text(encoding="utf-8"))
+    check_story(path.name, found)
+    return found
+
+
+def check_story(name: str, story: Any) -> None:
+    """Raise StoryError when this does not have the form of a story."""
     for error in _validator().iter_errors(story):
         place = "/".join(str(part) for part in error.absolute_path) or "top"
-        raise StoryError(f"{path.name}: {place}: {error.message}; see story.schema.yaml")
-    found: Json = story
-    return found
+        raise StoryError(f"{name}: {place}: {error.message}; see story.schema.yaml")
 
 
 @cache
@@ -96,7 +100,7 @@ def _fill(chart: Chart, story: Json) -> Json:
 
 def _request(chart: Chart, story: Json, orders: list[Json], encounter: str | None) -> Json:
     context: dict[str, Any] = {
-        "userId": chart.practitioner(story.get("requester", "physician")),
+        "userId": chart.requester(story.get("requester", "physician")),
         "patientId": f"{chart.prefix}-patient",
         "draftOrders": {
             "resourceType": "Bundle",
@@ -124,7 +128,7 @@ def order(chart: Chart, story: Json, line: Json, number: int) -> Json:
         "subject": chart.patient,
         "occurrenceTiming": _timing(chart, line),
         "authoredOn": chart.day(0),
-        "requester": reference(chart.practitioner(story.get("requester", "physician"))),
+        "requester": reference(chart.requester(story.get("requester", "physician"))),
         "performer": [reference(chart.role(line["by"]))] if "by" in line else None,
         "reasonCode": [chart.code(reason) for reason in reasons],
         "reasonReference": _reason_references(chart, story, reasons),

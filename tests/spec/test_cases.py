@@ -6,9 +6,9 @@ import pytest
 import yaml
 
 import cds_service
+from cds_service.policy_tests.judge import differences
 from fhir_fixtures.stories import build, read_story
 from tests.live import prefetch_of
-from tests.spec.judge import differences
 
 LIBRARY = Path(cds_service.__file__).parent / "policies" / "library"
 STORIES = {p: read_story(p) for p in sorted((Path(__file__).parent / "cases").glob("*.yaml"))}

@@ -2,9 +2,9 @@
 
 import pytest
 
+from cds_service.policy_tests.judge import differences
 from fhir_fixtures.generate import scenarios
 from tests.live import FhirServer, serve
-from tests.spec.judge import differences
 
 SCENARIOS = {built.name: (story, built) for story, built in scenarios()}
 

@@ -19,14 +19,14 @@ ROWS = [
     {"policies"},
     {"review"},
     {"cards", "reasoning", "crd", "dtr", "pas"},
-    {"services"},
+    {"services", "policy_tests"},
     {"app"},
     {"server"},
     {"cli"},
 ]
 RANK = {room: place for place, row in enumerate(ROWS) for room in row}
 LEAVES = {"settings", "hooks", "sandbox", "web", "auth", "store"}
-ASSEMBLERS = {"app", "cli", "services", "server"}
+ASSEMBLERS = {"app", "cli", "services", "server", "policy_tests"}
 CORE = ("terminology", "local", "evidence", "evaluation", "policies", "review", "cards")
 FORBIDDEN_IN_CORE = {"flask", "requests", "werkzeug", "socket", "time", "random"}
 CLOCKS = {"now", "utcnow", "today"}

@@ -1,11 +1,21 @@
-"""Hold evaluations against what a case expects, and name every difference."""
+"""Hold evaluations against what a story expects, and name every difference.
+
+Evaluations come as JSON (`Evaluation.as_json`); those of one policy are put together. Listed
+criteria and advice are an "includes", blocking items and binding safety findings are exact.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 ADVERSE = ("not-covered", "conditional", "covered", "not-applicable")
 BINDING = ("stop", "hold")
 
+Json = Mapping[str, Any]
+Own = Sequence[Json]
 
-def differences(expect, policy, evaluations):
-    """Return what is wrong as sentences; an empty list when the case passes."""
+
+def differences(expect: Json, policy: str, evaluations: Own) -> list[str]:
+    """Return what is wrong as sentences; an empty list when the story comes out as expected."""
     if expect["determination"] == "not-applicable":
         others = {e["determination"] for e in evaluations} - {"not-applicable"}
         return [f"nothing should apply, but there is {sorted(others)}"] if others else []
@@ -16,7 +26,8 @@ def differences(expect, policy, evaluations):
     return found
 
 
-def policy_differences(expect, policy, evaluations):
+def policy_differences(expect: Json, policy: str, evaluations: Own) -> list[str]:
+    """Return what is wrong with the evaluations of one policy."""
     own = [e for e in evaluations if e["policy"] == policy]
     if not own:
         return [f"no evaluation of {policy}"]
@@ -24,28 +35,40 @@ def policy_differences(expect, policy, evaluations):
     return [f"{policy}: {problem}" for check in checks for problem in check(expect, own)]
 
 
-def determination(expect, own):
+def determination(expect: Json, own: Own) -> Iterator[str]:
+    """Compare the most adverse determination."""
     worst = min((e["determination"] for e in own), key=ADVERSE.index)
     if worst != expect["determination"]:
         yield f"determination is {worst}, not {expect['determination']}"
 
 
-def criteria(expect, own):
+def criteria(expect: Json, own: Own) -> Iterator[str]:
+    """Look for each expected criterion; more may be listed."""
     wanted = {
         "unmetCriteria": "not-met",
         "unknownCriteria": "unknown",
         "complexFactors": "met",
+        "metCriteria": "met",
+        "notApplicable": "not-applicable",
     }
     for field, status in wanted.items():
         for name in sorted(set(expect.get(field, [])) - with_status(own, status)):
-            yield f"{name} is not {status}"
+            yield f"{name} is {status_of(own, name)}, not {status}"
 
 
-def with_status(own, *statuses):
+def status_of(own: Own, name: str) -> str:
+    """Return the status under which a criterion is listed."""
+    found = sorted({c["status"] for e in own for c in e["criteria"] if c["id"] == name})
+    return " and ".join(found) or "not listed"
+
+
+def with_status(own: Own, *statuses: str) -> set[str]:
+    """Return the ids of criteria that have one of the statuses."""
     return {c["id"] for e in own for c in e["criteria"] if c["status"] in statuses}
 
 
-def missing(expect, own):
+def missing(expect: Json, own: Own) -> Iterator[str]:
+    """Compare blocking items exactly; advice is looked for."""
     items = [item for e in own for item in e["missing"]]
     blocking = {item["id"] for item in items if item["blocking"]}
     advice = {item["id"] for item in items if not item["blocking"]}
@@ -60,7 +83,8 @@ def missing(expect, own):
         yield f"asked for without need: {sorted(blocking - wanted)}"
 
 
-def safety(expect, own):
+def safety(expect: Json, own: Own) -> Iterator[str]:
+    """Look for each expected finding; no other may stop or hold."""
     if "redFlags" not in expect:
         return
     found = {(f["id"], f["urgency"], f["effect"]) for e in own for f in e["safety"]}
@@ -73,18 +97,25 @@ def safety(expect, own):
             yield f"safety finding {flag} should not be there"
 
 
-def authorization(expect, own):
+def authorization(expect: Json, own: Own) -> Iterator[str]:
+    """Compare prior authorization and the part that can be supported, where stated."""
     if "priorAuth" in expect:
         found = {e["priorAuth"] for e in own if e["priorAuth"] is not None}
         if found != {expect["priorAuth"]}:
             yield f"prior authorization is {sorted(found)}, not {expect['priorAuth']}"
     if "approvableNow" in expect:
-        amounts = [amount(e["approvableNow"]) for e in own if e["approvableNow"] is not None]
-        if amount(expect["approvableNow"]) not in amounts:
-            yield f"approvable now is {amounts}, not {expect['approvableNow']}"
+        yield from approvable(expect["approvableNow"], own)
 
 
-def amount(written):
+def approvable(wanted: Any, own: Own) -> Iterator[str]:
+    """Compare the part that can be supported; null expects that no part is named."""
+    amounts = [amount(e["approvableNow"]) for e in own if e["approvableNow"] is not None]
+    as_wanted = not amounts if wanted is None else amount(wanted) in amounts
+    if not as_wanted:
+        yield f"approvable now is {amounts}, not {wanted}"
+
+
+def amount(written: Any) -> tuple[float, str]:
     """Return (number, unit) of 4, "4 units" or {"value": 4, "unit": "units"}."""
     if isinstance(written, dict):
         return float(written["value"]), written.get("unit") or "visits"
@@ -92,7 +123,8 @@ def amount(written):
     return float(number), unit or "visits"
 
 
-def raised(expect, own):
+def raised(expect: Json, own: Own) -> Iterator[str]:
+    """Look for ids that must not be raised."""
     flags = {f["id"] for e in own for f in e["safety"]}
     for name in sorted(set(expect.get("mustNotInclude", []))):
         if name in flags | with_status(own, "not-met", "unknown"):
