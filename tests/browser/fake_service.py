@@ -170,12 +170,23 @@ def critical_card(body):
         "description": "Takes the order back",
         "resourceId": f"ServiceRequest/{order['id']}",
     }
+    referral = {
+        "resourceType": "ServiceRequest",
+        "status": "draft",
+        "intent": "order",
+        "code": {"text": "Referral to the emergency department"},
+        "subject": order["subject"],
+    }
+    refer = {"type": "create", "description": "Drafts a referral", "resource": referral}
     return card(
         "Suspected DVT, right leg: do not massage; send to the emergency department now",
         "critical",
         detail="**Found:** acute DVT right leg (I82.401), recorded 2026-03-14.",
-        selectionBehavior="at-most-one",
-        suggestions=[{"label": "Withdraw the order", "uuid": "4", "actions": [withdraw]}],
+        selectionBehavior="any",
+        suggestions=[
+            {"label": "Withdraw the order", "uuid": "4", "actions": [withdraw]},
+            {"label": "Refer to the emergency department", "uuid": "5", "actions": [refer]},
+        ],
     )
 
 
@@ -204,6 +215,7 @@ def evaluation(body, determination, missing=()):
             criterion("CCA", status, "All conditions of the guideline", None, operator="all"),
             criterion("CCA-E2", "met", "A qualifying diagnosis", "CCA", evidence=[evidence]),
             criterion("CCA-D2", status, "A PROMIS-29 before the course", "CCA"),
+            criterion("CCA-D3c", "not-applicable", "Pain clinic evaluation", "CCA"),
         ],
         "missing": list(missing),
         "safety": [],

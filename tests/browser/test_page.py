@@ -131,6 +131,30 @@ def test_critical_comes_first_and_withdrawing_leaves_nothing_to_sign(open_page, 
     assert len(site.calls) == 1
 
 
+def test_emergency_outlives_the_withdrawn_order(open_page, site):
+    page = open_page("/?patient=bea")
+    sign(page)
+    page.get_by_role("button", name="Withdraw the order").click()
+    expect(page.get_by_role("heading", name="Nothing left to sign")).to_be_visible()
+    expect(cards(page)).to_have_count(1)
+    expect(cards(page).get_by_text("Critical", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Refer to the emergency department").click()
+    expect(page.locator("#others")).to_contain_text("Referral to the emergency department")
+    expect(page.locator(".suggestion")).to_have_count(0)
+    assert [one["code"]["text"] for one in site.kept("ServiceRequest")] == [
+        "Referral to the emergency department"
+    ]
+
+
+def test_criteria_that_do_not_apply_are_folded_away(open_page):
+    page = open_page("/?patient=ann")
+    sign(page)
+    aside = page.locator("#why").get_by_text("Pain clinic evaluation")
+    expect(aside).to_be_hidden()
+    page.get_by_text("1 that does not apply").click()
+    expect(aside).to_be_visible()
+
+
 def test_no_cards_is_not_all_clear(open_page):
     page = open_page("/?patient=cat")
     sign(page)

@@ -35,6 +35,8 @@ class Desk {
   constructor(form) {
     this.form = form;
     this.request = JSON.parse(form.dataset.request);
+    this.cards = [];
+    this.taken = new Set();
     this.fhir = location.origin + form.dataset.fhir;
     const drafts = list(this.request.context?.draftOrders?.entry).map((entry) => entry.resource);
     this.session = new Session(form, drafts.filter(Boolean));
@@ -46,7 +48,7 @@ class Desk {
 
   async sign(lead = "") {
     const drafts = this.session.compose();
-    if (!this.session.inForm.length) return this.show(`${lead}Nothing left to sign.`, [withdrawn()]);
+    if (!this.session.inForm.length) return this.showWithdrawn(lead);
     this.busy("Checking the order…");
     const answer = await orderSign({
       services: this.form.dataset.services,
@@ -65,11 +67,21 @@ class Desk {
       return this.show("The order could not be checked.", [errorState("The order could not be checked", answer)], null, exchange);
     }
     const { cards, extension } = answer.body;
+    this.cards = cards;
     const evaluations = list(extension?.["massage-cds.evaluations"]);
     const shown = cards.length ? cardList(cards, (one) => this.take(one)) : [noCards(evaluations, drafts)];
     const words = cards.length ? `${cards.length} card${cards.length > 1 ? "s" : ""}: ${counted(cards)}` : "No cards";
     const why = whyPanel(evaluations, (reference) => openResource(this.fhir, this.session, reference));
     return this.show(`${lead}${words}. Answered in ${answer.ms} ms.`, shown, why, exchange);
+  }
+
+  // An emergency outlives the order: its card stays, with the steps that need no order.
+  showWithdrawn(lead) {
+    const outlives = (suggestion) => list(suggestion.actions).every((action) => action.type === "create");
+    const steps = (card) => list(card.suggestions).filter((one) => outlives(one) && !this.taken.has(one.uuid));
+    const urgent = this.cards.filter((card) => card.indicator === "critical");
+    const kept = urgent.map((card) => ({ ...card, suggestions: steps(card) }));
+    this.show(`${lead}Nothing left to sign.`, [withdrawn(), ...cardList(kept, (one) => this.take(one))]);
   }
 
   async take(suggestion) {
@@ -81,6 +93,7 @@ class Desk {
       const state = errorState("The suggestion could not be applied", answer);
       return this.show("The suggestion could not be applied.", [state], null, exchangePanel(answer));
     }
+    this.taken.add(suggestion.uuid);
     this.session.take(actions, list(answer.body?.entry).map((entry) => entry.resource));
     return this.sign(`Done: ${suggestion.label}. `);
   }
