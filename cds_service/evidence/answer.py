@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import datetime
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
 from enum import StrEnum
 
 from cds_service.record.model import Hole
@@ -34,7 +34,7 @@ class Finding:
     date: str | None
     value: str | None
     text: str
-    day: date | None = None
+    day: datetime.date | None = None
     regions: frozenset[str] = frozenset()
     side: str | None = None
     suspected: bool = False
@@ -63,6 +63,3 @@ def not_shown(findings: Iterable[Finding] = (), holes: tuple[Hole, ...] = ()) ->
 def cannot_tell(findings: Iterable[Finding] = (), holes: tuple[Hole, ...] = ()) -> Answer:
     """The record is there and does not decide: unconfirmed, partial date, no unit."""
     return Answer(Status.UNKNOWN, tuple(findings), holes)
-
-
-Combine = Callable[[Iterable[Answer]], Answer]

@@ -38,7 +38,7 @@ class Facts:
         made = self._kinds.get(kind)
         if made is None:
             made = self._kinds[kind] = kind(self)
-        return made  # type: ignore[no-any-return]
+        return made
 
 
 @dataclass

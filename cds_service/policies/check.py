@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
 
 from cds_service.evidence.context import LEAVES
 from cds_service.evidence.quantities import QUANTITIES
 from cds_service.policies.expressions import OPERATORS, Scope, parameters_in
+from cds_service.policies.shape import (
+    errors_of,
+    leaf_schema,
+    leaf_validator,
+    remedy,
+    said,
+    schema,
+    shape_problem,
+    validator,
+)
 from cds_service.policies.source import Path, Problem, SourceFile
 from cds_service.terminology import Terminology
 
@@ -23,28 +29,6 @@ ITEM_LISTS = ("asks", "advises", "unsure", "not-covered-route")
 VALUE_SETS = "#/$defs/value-sets"
 JUDGE_SETS = ("in", "not-in")
 MEMBERS = ("all", "any")
-
-
-@cache
-def _schema(name: str) -> dict[str, Any]:
-    path = files("cds_service.policies") / "schemas" / name
-    schema: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return schema
-
-
-@cache
-def _validator() -> Draft202012Validator:
-    return Draft202012Validator(_schema("policy.schema.json"))
-
-
-@cache
-def _leaf_schema(name: str) -> dict[str, Any]:
-    return {**_schema(f"leaves/{name}.json"), "$defs": _schema("policy.schema.json")["$defs"]}
-
-
-@cache
-def _leaf_validator(name: str) -> Draft202012Validator:
-    return Draft202012Validator(_leaf_schema(name))
 
 
 @dataclass(frozen=True)
@@ -57,7 +41,7 @@ class Names:
 
 def check_file(source: SourceFile, names: Names) -> list[Problem]:
     """Return what is wrong with a policy file; the deeper checks need a sound shape."""
-    shape = [_shape_problem(source, error) for error in _errors(_validator(), source.data)]
+    shape = [shape_problem(source, error) for error in errors_of(validator(), source.data)]
     if shape:
         return shape
     check = _Check(source, names)
@@ -66,54 +50,17 @@ def check_file(source: SourceFile, names: Names) -> list[Problem]:
 
 def check_fragment(source: SourceFile, names: Names) -> list[Problem]:
     """Return what is wrong with a file of shared rules: parameters, expressions and safety."""
-    defs = _schema("policy.schema.json")
+    defs = schema("policy.schema.json")
     wanted = ("parameters", "expressions", "safety", "items")
-    schema = {
+    fragment = {
         "type": "object",
         "additionalProperties": False,
         "properties": {name: defs["properties"][name] for name in wanted},
         "$defs": defs["$defs"],
     }
-    errors = _errors(Draft202012Validator(schema), source.data)
-    shape = [_shape_problem(source, error) for error in errors]
+    errors = errors_of(Draft202012Validator(fragment), source.data)
+    shape = [shape_problem(source, error) for error in errors]
     return shape or list(_Check(source, names).expressions())
-
-
-def _errors(validator: Draft202012Validator, data: Any) -> list[ValidationError]:
-    return sorted(validator.iter_errors(data), key=lambda error: [str(p) for p in error.path])
-
-
-def _shape_problem(source: SourceFile, error: ValidationError) -> Problem:
-    deepest = error
-    while deepest.context:
-        deepest = max(deepest.context, key=lambda inner: len(inner.absolute_path))
-    path: Path = tuple(deepest.absolute_path)
-    return source.problem(path, _said(deepest), _remedy(deepest))
-
-
-def _said(error: ValidationError) -> str:
-    where = ".".join(str(part) for part in error.absolute_path) or "the file"
-    message = error.message if len(error.message) < 160 else f"{error.message[:157]}..."
-    return f"{where}: {message}"
-
-
-def _values(listed: Any) -> list[Any]:
-    return listed if isinstance(listed, list) else []
-
-
-def _remedy(error: ValidationError) -> str:
-    rule = error.validator
-    if rule == "required":
-        return "add what is missing; every rule and item cites its source"
-    if rule == "additionalProperties":
-        schema = error.schema
-        allowed = ", ".join(schema.get("properties", {}) if isinstance(schema, Mapping) else ())
-        return f"use one of: {allowed}" if allowed else "take it out"
-    if rule == "enum":
-        return "use one of: " + ", ".join(str(value) for value in _values(error.validator_value))
-    schema = error.schema
-    described = schema.get("description") if isinstance(schema, Mapping) else None
-    return described or "see docs/policy-format.md"
 
 
 class _AnyNumber(dict[str, Fraction]):
@@ -170,12 +117,12 @@ class _Check:
                 )
 
     def _leaf(self, path: Path, word: str, argument: Any) -> Iterator[Problem]:
-        errors = _errors(_leaf_validator(word), argument)
+        errors = errors_of(leaf_validator(word), argument)
         for error in errors:
-            yield self.source.problem((*path, *error.absolute_path), _said(error), _remedy(error))
+            yield self.source.problem((*path, *error.absolute_path), said(error), remedy(error))
         if not errors:
             yield from self._made(path, word, argument)
-        properties = _leaf_schema(word).get("properties", {})
+        properties = leaf_schema(word).get("properties", {})
         for name, value in argument.items() if isinstance(argument, Mapping) else ():
             if properties.get(name, {}).get("$ref") == VALUE_SETS:
                 yield from self._value_set((*path, name), value)

@@ -10,6 +10,7 @@ from cds_service.evaluation import SafetyFinding
 from cds_service.evidence.answer import Finding, Status
 from cds_service.evidence.context import Context, Leaf
 from cds_service.evidence.forms import denied_on
+from cds_service.evidence.standing import KEYS as STANDING_KEYS
 from cds_service.evidence.standing import Standing, standing
 from cds_service.policies.kleene import distinct, unique
 from cds_service.record.model import Hole
@@ -188,7 +189,9 @@ def _judge(rule: SafetyRule, sighting: Sighting, context: Context) -> Judged | N
     acknowledged = rule.id in context.acknowledged
     if _addressed(row, sighting.standing, acknowledged):
         return Judged(sighting, row.urgency, "none", True, (), row.advises)
-    effect = _lowered(row, sighting, acknowledged)
+    if row.urgency in EVALUATED_URGENCIES:
+        doubts = unique([*doubts, *context.facts.record.holes_of(STANDING_KEYS)])
+    effect = _lowered(row, sighting, acknowledged, bool(doubts))
     asks = () if doubts else row.asks
     return Judged(sighting, row.urgency, effect, False, asks, row.advises, doubts)
 

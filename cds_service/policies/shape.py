@@ -1,0 +1,81 @@
+"""The shape of policy files: JSON Schema, with errors that name place and remedy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from cds_service.policies.source import Path, Problem, SourceFile
+
+
+@cache
+def schema(name: str) -> dict[str, Any]:
+    """Return a schema file."""
+    path = files("cds_service.policies") / "schemas" / name
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
+@cache
+def validator() -> Draft202012Validator:
+    """Return the validator of policy files."""
+    return Draft202012Validator(schema("policy.schema.json"))
+
+
+@cache
+def leaf_schema(name: str) -> dict[str, Any]:
+    """Return the schema of a leaf's arguments."""
+    return {**schema(f"leaves/{name}.json"), "$defs": schema("policy.schema.json")["$defs"]}
+
+
+@cache
+def leaf_validator(name: str) -> Draft202012Validator:
+    """Return the validator of a leaf's arguments."""
+    return Draft202012Validator(leaf_schema(name))
+
+
+def errors_of(checker: Draft202012Validator, data: Any) -> list[ValidationError]:
+    """Return the errors of data, by place."""
+    return sorted(checker.iter_errors(data), key=lambda error: [str(p) for p in error.path])
+
+
+def shape_problem(source: SourceFile, error: ValidationError) -> Problem:
+    """Return an error as a problem of a file, at the deepest place it can be traced to."""
+    deepest = error
+    while deepest.context:
+        deepest = max(deepest.context, key=lambda inner: len(inner.absolute_path))
+    path: Path = tuple(deepest.absolute_path)
+    return source.problem(path, said(deepest), remedy(deepest))
+
+
+def said(error: ValidationError) -> str:
+    """Return what is wrong, in one line."""
+    where = ".".join(str(part) for part in error.absolute_path) or "the file"
+    message = error.message if len(error.message) < 160 else f"{error.message[:157]}..."
+    return f"{where}: {message}"
+
+
+def _values(listed: Any) -> list[Any]:
+    return listed if isinstance(listed, list) else []
+
+
+def remedy(error: ValidationError) -> str:
+    """Return what to write instead."""
+    rule = error.validator
+    if rule == "required":
+        return "add what is missing; every rule and item cites its source"
+    if rule == "additionalProperties":
+        rules = error.schema
+        allowed = ", ".join(rules.get("properties", {}) if isinstance(rules, Mapping) else ())
+        return f"use one of: {allowed}" if allowed else "take it out"
+    if rule == "enum":
+        return "use one of: " + ", ".join(str(value) for value in _values(error.validator_value))
+    rules = error.schema
+    described = rules.get("description") if isinstance(rules, Mapping) else None
+    return described or "see docs/policy-format.md"
