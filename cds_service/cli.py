@@ -18,11 +18,14 @@ from cds_service.evaluation import Evaluation
 from cds_service.hooks.errors import HookError
 from cds_service.hooks.request import HookRequest, parse_json, parse_request
 from cds_service.hooks.servers import is_loopback_host
+from cds_service.policies import commands
 from cds_service.policies.routing import PayersError
 from cds_service.policies.source import PolicyError
+from cds_service.policy_tests import stories
 from cds_service.reasoning import outline
 from cds_service.services import explain as review_once
-from cds_service.settings import SettingsError
+from cds_service.services import rules_of
+from cds_service.settings import Settings, SettingsError, load_settings
 
 DEMO_HOST = "127.0.0.1"
 PORT = click.IntRange(1, 65535)
@@ -43,6 +46,14 @@ NO_CLIENTS = (
     "token and is reached from this machine alone"
 )
 
+TOLD = (
+    SettingsError,
+    PayersError,
+    PolicyError,
+    server.AddressError,
+    commands.UnknownPolicyError,
+)
+
 
 def told(command: Callable[..., None]) -> Callable[..., None]:
     """Turn what the user can mend into one line and exit code 1."""
@@ -51,7 +62,7 @@ def told(command: Callable[..., None]) -> Callable[..., None]:
     def run(*args: Any, **kwargs: Any) -> None:
         try:
             command(*args, **kwargs)
-        except (SettingsError, PayersError, PolicyError, server.AddressError) as error:
+        except TOLD as error:
             raise click.ClickException(str(error)) from None
 
     return run
@@ -134,3 +145,63 @@ def _bundle(path: Path) -> dict[str, Any]:
 def _as_json(evaluations: list[Evaluation]) -> str:
     shown = [evaluation.as_json() for evaluation in evaluations]
     return orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode()
+
+
+@main.group()
+def policies() -> None:
+    """List, show, check and test the policies."""
+
+
+@policies.command("list")
+@told
+def list_policies() -> None:
+    """List all policies, their versions and how many numbers await a sign-off."""
+    click.echo(commands.listing(rules_of(load_settings()).library))
+
+
+@policies.command()
+@click.argument("policy", metavar="ID")
+@click.option("--version", help="One version; the newest where this is left out.")
+@told
+def show(policy: str, version: str | None) -> None:
+    """Show the policy ID: its rules with citations, its numbers and where they come from."""
+    library = rules_of(load_settings()).library
+    click.echo(commands.shown(commands.chosen(library, policy, version)))
+
+
+@policies.command()
+@click.argument("paths", metavar="FILE...", nargs=-1, required=True, type=FILE)
+@told
+def check(paths: tuple[Path, ...]) -> None:
+    """Check policy files; say for each problem where it is and what to write instead."""
+    found = commands.checked(paths)
+    for name, problems in found.items():
+        click.echo("\n".join(map(str, problems)) if problems else f"{name}: ok")
+    _fail_if(sum(map(len, found.values())), "problem", "problems")
+
+
+@policies.command()
+@click.argument("policy", metavar="[ID]", required=False)
+@told
+def test(policy: str | None) -> None:
+    """Run the stories beside the policies, or beside the policy ID, and show what differs."""
+    settings = load_settings()
+    rules = rules_of(settings)
+    tests = stories.read_tests(_story_files(settings), policy)
+    if not tests:
+        raise click.ClickException(f"no stories for {policy or 'any policy'} in library/tests")
+    failed = [run for one in tests if (run := stories.run_test(one, rules)).differences]
+    for run in failed:
+        click.echo(stories.told(run) + "\n")
+    click.echo(f"{len(tests)} stories, {len(tests) - len(failed)} as expected")
+    _fail_if(len(failed), "story failed", "stories failed")
+
+
+def _story_files(settings: Settings) -> list[Path]:
+    own = stories.tests_in(settings.policies) if settings.policies else []
+    return [*stories.shipped_tests(), *own]
+
+
+def _fail_if(count: int, one: str, several: str) -> None:
+    if count:
+        raise click.ClickException(f"{count} {one if count == 1 else several}")

@@ -23,6 +23,7 @@ from cds_service.policies.shape import (
     validator,
 )
 from cds_service.policies.source import Path, Problem, SourceFile
+from cds_service.policies.units import unit_problems
 from cds_service.terminology import Terminology
 
 ITEM_LISTS = ("asks", "advises", "unsure", "not-covered-route")
@@ -35,7 +36,7 @@ MEMBERS = ("all", "any")
 class Names:
     """What a file may refer to beside its own: shared parameters and the terminology."""
 
-    parameters: frozenset[str]
+    units: Mapping[str, str]
     terminology: Terminology
 
 
@@ -45,7 +46,8 @@ def check_file(source: SourceFile, names: Names) -> list[Problem]:
     if shape:
         return shape
     check = _Check(source, names)
-    return [*check.expressions(), *check.references(), *check.rows(), *check.cycles()]
+    found = [*check.expressions(), *check.references(), *check.rows(), *check.cycles()]
+    return found or units_of(source, names)
 
 
 def check_fragment(source: SourceFile, names: Names) -> list[Problem]:
@@ -60,7 +62,13 @@ def check_fragment(source: SourceFile, names: Names) -> list[Problem]:
     }
     errors = errors_of(Draft202012Validator(fragment), source.data)
     shape = [shape_problem(source, error) for error in errors]
-    return shape or list(_Check(source, names).expressions())
+    return shape or list(_Check(source, names).expressions()) or units_of(source, names)
+
+
+def units_of(source: SourceFile, names: Names) -> list[Problem]:
+    """Return the numbers of a file whose unit does not fit where they stand."""
+    own = {name: entry["unit"] for name, entry in source.data.get("parameters", {}).items()}
+    return unit_problems(source, {**names.units, **own}, names.terminology)
 
 
 class _AnyNumber(dict[str, Fraction]):
@@ -80,7 +88,7 @@ class _Check:
         self.criteria = self.data.get("criteria", {})
         self.items = self.data.get("items", {})
         self.named = self.data.get("expressions", {})
-        self.parameters = names.parameters | set(self.data.get("parameters", {}))
+        self.parameters = names.units.keys() | self.data.get("parameters", {}).keys()
 
     def expressions(self) -> Iterator[Problem]:
         """Check every expression: the word, its arguments, the names in them."""

@@ -101,16 +101,6 @@ def load_library(texts: Iterable[tuple[str, str]]) -> PolicyLibrary:
     return _compile(policies, fragments)
 
 
-def check_text(name: str, text: str) -> list[Problem]:
-    """Return what is wrong with one policy file beside the shipped shared files."""
-    shared = [entry for entry in shipped() if entry[0] in FRAGMENTS]
-    try:
-        load_library([*shared, (name, text)])
-    except PolicyError as error:
-        return list(error.problems)
-    return []
-
-
 def _read(name: str, text: str, problems: list[Problem]) -> SourceFile | None:
     try:
         return read_source(name, text)
@@ -127,8 +117,13 @@ def _raise(problems: Sequence[Problem]) -> None:
 def _names(fragments: Mapping[str, SourceFile]) -> Names:
     vocabulary.load()
     terminology = Terminology.load()
-    stated = [name for f in fragments.values() for name in f.data.get("parameters", {})]
-    return Names(frozenset([*stated, *terminology.parameters]), terminology)
+    stated = {
+        name: entry["unit"]
+        for fragment in fragments.values()
+        for name, entry in fragment.data.get("parameters", {}).items()
+    }
+    known = {name: use.unit for name, use in terminology.parameters.items()}
+    return Names({**known, **stated}, terminology)
 
 
 def _together(sources: Sequence[SourceFile]) -> list[Problem]:
