@@ -12,11 +12,15 @@ from cds_service.evidence.dates import Days
 from cds_service.evidence.diagnoses import ConditionFact, Conditions
 from cds_service.evidence.reasons import Asked, Reason, asked, vague
 from cds_service.evidence.sites import at_ordered_site
+from cds_service.evidence.visits import KEYS as VISIT_KEYS
+from cds_service.evidence.visits import episode
 from cds_service.evidence.windows import Span, span
+from cds_service.terminology.systems import ICD10CM, normal_code, normal_system
 
 __all__ = ["Asked", "ConditionFact", "Conditions", "Reason", "asked", "condition"]
 
 ACTIVE = frozenset({"active", "recurrence", "relapse"})
+SUBCATEGORY = 4
 
 Use = Callable[[ConditionFact], Status]
 
@@ -52,7 +56,9 @@ DATED_BY: dict[str, Callable[[ConditionFact], Days | None]] = {
     "onset-or-recorded": lambda fact: fact.onset or fact.recorded,
     "onset": lambda fact: fact.onset,
     "recorded": lambda fact: fact.recorded,
+    "ended": lambda fact: fact.abated or fact.onset or fact.recorded,
 }
+"""Which date of a diagnosis counts; one that has not ended counts from its beginning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,10 @@ class _Question:
     at_site: bool
     caused_by: frozenset[str]
     ended_by: frozenset[str]
+    since_care: bool = False
+    dated: bool = False
+    different: int = 1
+    unwanted: frozenset[str] = frozenset()
 
     def judge(self, fact: ConditionFact, context: Context, unread: bool) -> Status:
         """Whether one diagnosis answers the question.
@@ -78,6 +88,8 @@ class _Question:
             statuses.append(Status.UNKNOWN)
         if self.span:
             statuses.append(self.span.holds(self.dated_by(fact), context.facts.day))
+        if self.since_care:
+            statuses.append(fields.since(episode(context).anchor, self.dated_by(fact)))
         if self.at_site:
             statuses.append(at_ordered_site(fact.regions, fact.side, context.group))
         return fields.weakest(statuses)
@@ -86,9 +98,15 @@ class _Question:
         """Whether a diagnosis is of the kind asked for."""
         return (
             (not self.wanted or bool(fact.value_sets & self.wanted))
+            and not fact.value_sets & self.unwanted
             and (fact.reason or not self.reason_only)
             and (not self.caused_by or bool(fact.due_to & self.caused_by))
+            and (not self.dated or self.dated_by(fact) is not None)
         )
+
+    def together(self, facts: Sequence[ConditionFact]) -> bool:
+        """Whether diagnoses are as many kinds as asked for."""
+        return len({_kind(fact) for fact in facts}) >= self.different
 
     def open(self, facts: Sequence[ConditionFact]) -> list[ConditionFact]:
         """Return the diagnoses of the kind that no later one has brought to an end."""
@@ -97,7 +115,21 @@ class _Question:
         return [fact for fact in concerned if not any(_later(end, fact) for end in ends)]
 
 
-@leaf("condition", keys=("conditions",))
+def _kind(fact: ConditionFact) -> str:
+    """Return what sort of diagnosis it is: its ICD category with one more character, or its code.
+
+    The characters that follow tell side and stage of the same thing.
+    """
+    normal = sorted((normal_system(s) or "", c) for s, c in fact.codings)
+    icd = [normal_code(ICD10CM, code) for system, code in normal if system == ICD10CM]
+    return icd[0][:SUBCATEGORY] if icd else next((code for _, code in normal), fact.text)
+
+
+def _keys(spec: Spec) -> tuple[str, ...]:
+    return ("conditions", *VISIT_KEYS) if "since" in spec else ("conditions",)
+
+
+@leaf("condition", keys=_keys)
 def condition(spec: Spec) -> Leaf:
     """A diagnosis in value sets, by status, date, place and cause."""
     question = _Question(
@@ -109,6 +141,10 @@ def condition(spec: Spec) -> Leaf:
         at_site=spec.get("at") == "ordered-site",
         caused_by=frozenset(fields.names(spec.get("caused-by"))),
         ended_by=frozenset(fields.names(spec.get("ended-by"))),
+        since_care=spec.get("since") == "anchor",
+        dated=bool(spec.get("dated")),
+        different=fields.whole(spec.get("different", 1)),
+        unwanted=frozenset(fields.names(spec.get("not-in"))),
     )
     return lambda context: _condition(question, context)
 
@@ -118,13 +154,26 @@ def _condition(question: _Question, context: Context) -> Answer:
     on = context.facts.day
     concerned = question.open(seen.conditions)
     holes = fields.holes_of(context, "conditions")
-    judged = [(question.judge(one, context, bool(holes)), one.finding(on)) for one in concerned]
+    verdicts = [(question.judge(one, context, bool(holes)), one) for one in concerned]
+    judged = [(status, one.finding(on)) for status, one in _counted(question, verdicts)]
     told = fields.answer(judged, holes)
     if told.status is not Status.NOT_MET:
         return told
     if question.reason_only and (unclear := vague(seen.reasons)):
         return cannot_tell(unclear)
     return not_shown(finding for _, finding in judged)
+
+
+def _counted(
+    question: _Question, verdicts: Sequence[tuple[Status, ConditionFact]]
+) -> Sequence[tuple[Status, ConditionFact]]:
+    """Return the verdicts, lowered where the diagnoses that fit are not as many as asked for."""
+    sure = [one for status, one in verdicts if status is Status.MET]
+    perhaps = [one for status, one in verdicts if status is not Status.NOT_MET]
+    if question.together(sure):
+        return verdicts
+    most = Status.UNKNOWN if question.together(perhaps) else Status.NOT_MET
+    return [(fields.weakest([status, most]), one) for status, one in verdicts]
 
 
 def _later(one: ConditionFact, other: ConditionFact) -> bool:

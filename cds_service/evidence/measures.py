@@ -241,7 +241,7 @@ def measure(spec: Spec) -> Leaf:
     """Ask for a valid measurement, of some value, some age, or several of them apart."""
     of, keys = fields.names(spec["of"]), _keys(spec)
     suspect = spec.get("use") == "safety"
-    choose, fits = CHOICES[spec.get("point", "any")], _fits(spec)
+    choose, fits = CHOICES[spec.get("point", "any")], fits_of(spec)
     times, apart = fields.whole(spec.get("times", 1)), fields.whole(spec.get("apart", 1))
     in_time = _in_time(spec)
 
@@ -252,7 +252,7 @@ def measure(spec: Spec) -> Leaf:
         found: list[tuple[Status, Finding]] = []
         against: list[Finding] = []
         for found_series in series_of(context, of):
-            series = _suspecting(found_series) if suspect else found_series
+            series = suspecting(found_series) if suspect else found_series
             chosen = test(context, choose(context, series))
             doubtful = test(context, (*series.partial, *series.preliminary))
             found += _shown(chosen, times, apart) or _unsure([*chosen, *doubtful])
@@ -262,7 +262,7 @@ def measure(spec: Spec) -> Leaf:
     return ask
 
 
-def _suspecting(series: Series) -> Series:
+def suspecting(series: Series) -> Series:
     """Return a series in which results that are not final count, as they do for safety."""
     exact = [point for point in series.preliminary if point.days.exact]
     points = sorted([*series.points, *exact], key=in_order)
@@ -317,7 +317,7 @@ def _unsure(judged: Iterable[tuple[Status, Point]]) -> list[tuple[Status, Findin
     ]
 
 
-def _fits(spec: Spec) -> Fits:
+def fits_of(spec: Spec) -> Fits:
     """Return what tells whether a measurement has the value asked for."""
     bounds = [(name, Fraction(spec[name])) for name in BOUNDS if name in spec]
     flagged, wanted = spec.get("flagged"), frozenset(fields.names(spec.get("coded-in")))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import date
+from fractions import Fraction
 
 from cds_service.evidence import fields
 from cds_service.evidence.answer import Answer, Finding, Status
@@ -102,6 +104,8 @@ def other_order(spec: Spec) -> Leaf:
         tests.append(_same_region)
     if spec.get("overlapping"):
         tests.append(_overlapping)
+    if "covering" in spec:
+        tests.append(_covering(Fraction(spec["covering"])))
     if "same-discipline" in spec:
         tests.append(_discipline(bool(spec["same-discipline"])))
     return lambda context: _found(wanted, tests, context)
@@ -135,6 +139,28 @@ def _overlapping(other: OtherOrder, context: Context) -> Status:
     day = Days(context.facts.day, context.facts.day)
     ours = (context.group.start or day, context.group.end)
     return overlap(ours, (other.start, other.end))
+
+
+def _covering(share: Fraction) -> Test:
+    """Ask whether the other order's period holds at least a share of the ordered period."""
+
+    def test(other: OtherOrder, context: Context) -> Status:
+        today = Days(context.facts.day, context.facts.day)
+        start, end = context.group.start or today, context.group.end
+        if other.start is None or other.end is None or end is None:
+            return Status.UNKNOWN
+        least = _days_shared((start.last, end.first), (other.start.last, other.end.first))
+        most = _days_shared((start.first, end.last), (other.start.first, other.end.last))
+        wanted = share * ((end.last - start.first).days + 1)
+        if least >= wanted:
+            return Status.MET
+        return Status.NOT_MET if most < wanted else Status.UNKNOWN
+
+    return test
+
+
+def _days_shared(one: tuple[date, date], other: tuple[date, date]) -> int:
+    return max((min(one[1], other[1]) - max(one[0], other[0])).days + 1, 0)
 
 
 def _discipline(same: bool) -> Test:
