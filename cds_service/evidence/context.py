@@ -6,13 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, tzinfo
 from fractions import Fraction
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, TypeVar, TypeVarTuple
 
 from cds_service.evidence.answer import Answer
 from cds_service.record.model import PatientRecord, Resource
 from cds_service.terminology import Terminology
 
 T = TypeVar("T")
+Subject = TypeVarTuple("Subject")
 Spec = Mapping[str, Any]
 """Arguments of a leaf as compiled: every `$name` already replaced by its number (Fraction)."""
 
@@ -57,6 +59,20 @@ class Context:
     numbers: Mapping[str, Fraction]
     acknowledged: frozenset[str] = frozenset()
     memo: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+
+def once(work: Callable[[Context, *Subject], T]) -> Callable[[Context, *Subject], T]:
+    """Let a function work out each answer once for a question; its subject must be hashable."""
+
+    @wraps(work)
+    def ask(context: Context, *subject: *Subject) -> T:
+        key = (work, *subject)
+        if key not in context.memo:
+            context.memo[key] = work(context, *subject)
+        found: T = context.memo[key]
+        return found
+
+    return ask
 
 
 Leaf = Callable[[Context], Answer]

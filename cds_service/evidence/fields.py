@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import date
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from cds_service.evidence.answer import Answer, Finding, Status, cannot_tell, not_shown, shown
@@ -14,13 +15,15 @@ from cds_service.record.model import Hole, Resource, relative
 
 Coding = tuple[str | None, str]
 NUMERIC_TEXT_LIMIT = 40
+LONGEST_EXPONENT = 4
 
 
 def items(resource: object, name: str) -> list[dict[str, Any]]:
     """Return the objects of a repeating element; a single object counts as one."""
     value = resource.get(name) if isinstance(resource, dict) else None
-    listed = value if isinstance(value, list) else [value]
-    return [item for item in listed if isinstance(item, dict)]
+    if isinstance(value, dict):
+        return [value]
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def item(resource: object, name: str) -> dict[str, Any]:
@@ -39,7 +42,18 @@ def number(value: object) -> Fraction | None:
     """Return a JSON number, or a number written as text, exactly as written."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
-    if len(written := str(value).strip()) > NUMERIC_TEXT_LIMIT or "/" in written:
+    written = str(value).strip()
+    return exact(written) if len(written) <= NUMERIC_TEXT_LIMIT else None
+
+
+@lru_cache(maxsize=4096)
+def exact(written: str) -> Fraction | None:
+    """Return a number written as text; None for what is none, and for "1/2".
+
+    An exponent beyond any float's would fill the memory with zeros.
+    """
+    _, _, exponent = written.lower().partition("e")
+    if "/" in written or len(exponent) > LONGEST_EXPONENT:
         return None
     try:
         return Fraction(written)
@@ -109,7 +123,7 @@ def names(value: object) -> tuple[str, ...]:
 
 def whole(value: object) -> int:
     """Return a number of days given as a policy's number."""
-    return int(Fraction(str(value)))
+    return int(value if isinstance(value, Fraction) else Fraction(str(value)))
 
 
 def past(facts: Facts, days: Days | None) -> bool:

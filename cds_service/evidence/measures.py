@@ -16,7 +16,7 @@ from fractions import Fraction
 
 from cds_service.evidence import fields
 from cds_service.evidence.answer import Answer, Finding, Status
-from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf
+from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf, once
 from cds_service.evidence.points import Point, in_order, readings
 from cds_service.evidence.visits import KEYS as VISIT_KEYS
 from cds_service.evidence.visits import MASSAGE, anchor_or_order, episode
@@ -29,7 +29,7 @@ EXAMS = "exam"
 EXTENDED = frozenset({"active", "completed", "on-hold"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Series:
     """The measurements of one measure up to the order's date, oldest first and one a day.
 
@@ -100,12 +100,14 @@ def series_of(context: Context, names: Iterable[str]) -> list[Series]:
     return [measures.series(one) for one in ids]
 
 
+@once
 def first_baseline_day(context: Context) -> date:
     """Return the first day on which a baseline can lie."""
     before = fields.whole(context.numbers["baseline-days-before"])
     return anchor_or_order(context) - timedelta(days=before)
 
 
+@once
 def baselines(context: Context, series: Series) -> tuple[Point, ...]:
     """Return the points that can be the baseline, the best first (G-11).
 
@@ -122,6 +124,7 @@ def baselines(context: Context, series: Series) -> tuple[Point, ...]:
     )
 
 
+@once
 def follow_ups(context: Context, series: Series) -> tuple[Point, ...]:
     """Return the points after the baseline, or after the first visit when there is none."""
     found = baselines(context, series)
@@ -135,6 +138,7 @@ def current(context: Context, points: Sequence[Point]) -> Point | None:
     return points[-1] if points and points[-1].day >= oldest else None
 
 
+@once
 def earliest_baseline(context: Context) -> date | None:
     """Return the first day on which any measure has its baseline; None before care began."""
     if episode(context).anchor is None:
@@ -143,6 +147,7 @@ def earliest_baseline(context: Context) -> date | None:
     return min((found[0].day for found in every if found), default=None)
 
 
+@once
 def _previous_order(context: Context) -> date | None:
     """Return the day of the last massage order before this one within the episode.
 

@@ -9,7 +9,7 @@ from datetime import date
 from cds_service.evidence import fields
 from cds_service.evidence.answer import Answer, Finding, Status, cannot_tell, not_shown
 from cds_service.evidence.codings import regions, resolve, status
-from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf
+from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf, once
 from cds_service.evidence.diagnoses import ConditionFact, Conditions, condition_fact
 from cds_service.evidence.fields import Coding
 from cds_service.evidence.orders import OrderFact
@@ -63,19 +63,13 @@ class Asked:
     reasons: tuple[Reason, ...]
 
 
+@once
 def asked(context: Context) -> Asked:
     """Return the diagnoses with those marked that the orders give as reason, and the reasons.
 
     A reason without any diagnosis on file counts as one that the orderer states; where there is
     one, the diagnosis and its status decide.
     """
-    found: Asked | None = context.memo.get(asked)
-    if found is None:
-        found = context.memo[asked] = _ask(context)
-    return found
-
-
-def _ask(context: Context) -> Asked:
     on_file = context.facts.of(Conditions)
     reasons = tuple(
         reason for order in context.group.orders for reason in _reasons(order, on_file, context)

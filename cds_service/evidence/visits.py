@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
+from itertools import filterfalse
 
 from cds_service.evidence import fields
 from cds_service.evidence.answer import Finding
-from cds_service.evidence.context import Context, Facts
+from cds_service.evidence.context import Context, Facts, once
 from cds_service.evidence.dates import Days
 from cds_service.evidence.quantities import Quantity, quantity
 from cds_service.record.model import Resource
@@ -68,17 +69,15 @@ class Episode:
         return self.visits[0].days.first if self.visits else None
 
 
+@once
 def episode(context: Context) -> Episode:
     """Return the episode that is running on the order's date.
 
     It ended when no visit followed for more than `episode-gap-days`, or when a new onset of the
     treated condition is documented after the last visit.
     """
-    made = context.memo.get(Episode)
-    if made is None:
-        gap = fields.whole(context.numbers["episode-gap-days"])
-        made = context.memo[Episode] = _episode(context.facts.of(Visits), gap)
-    return made
+    gap = fields.whole(context.numbers["episode-gap-days"])
+    return _episode(context.facts.of(Visits), gap)
 
 
 def anchor_or_order(context: Context) -> date:
@@ -93,12 +92,16 @@ def _episode(visits: Visits, gap: int) -> Episode:
         day = visit.days.first
         if (following - day).days > gap or _new_onset(visits.onsets, day, following):
             break
-        running.insert(0, visit)
+        running.append(visit)
         following = day
     earliest = following - timedelta(days=gap)
     near = [visit for visit in visits.undated if visit.days.last >= earliest]
-    inside = [visit for visit in near if running and _sure(visit, following, visits.day)]
-    return Episode(tuple(running), tuple(inside), tuple(v for v in near if v not in inside))
+
+    def sure(visit: Visit) -> bool:
+        return bool(running) and _sure(visit, following, visits.day)
+
+    running.reverse()
+    return Episode(tuple(running), tuple(filter(sure, near)), tuple(filterfalse(sure, near)))
 
 
 def _new_onset(onsets: Sequence[Days], last: date, following: date) -> bool:
@@ -149,7 +152,7 @@ def _one_a_day(visits: Iterable[Visit]) -> tuple[Visit, ...]:
 def _onsets(facts: Facts) -> tuple[Days, ...]:
     """Return when the treated condition, or a new injury that is the reason, began."""
     onsets = (_onset(facts, condition) for condition in _treated(facts))
-    return tuple(onset for onset in onsets if onset)
+    return tuple(dict.fromkeys(onset for onset in onsets if onset))
 
 
 def _treated(facts: Facts) -> Iterable[Resource]:
@@ -193,7 +196,8 @@ def _counted_from(context: Context, first: date) -> Quantity:
     """Count the visits from a day on; a partial date that lies after it for certain counts."""
     visits = context.facts.of(Visits)
     inside = [visit for visit in visits.undated if _sure(visit, first, visits.day)]
-    open_ = [v for v in visits.undated if v not in inside and v.days.last >= first]
+    late = [visit for visit in visits.undated if visit.days.last >= first]
+    open_ = [visit for visit in late if not _sure(visit, first, visits.day)]
     dated = [visit for visit in visits.dated if visit.days.first >= first]
     return _count(context, [*dated, *inside], open_)
 
