@@ -139,10 +139,10 @@ def _judge(spec: Spec) -> Judge:
     kinds = frozenset(fields.names(spec.get("type")))
     about = frozenset(fields.names(spec.get("about")))
     signed, limit, since = bool(spec.get("signed")), spec.get("within"), spec.get("since")
-    days = spec.get("days")
+    days, coded = spec.get("days"), bool(spec.get("coded"))
 
     def judge(context: Context, one: Document) -> Status:
-        if kinds and not kinds & one.kinds:
+        if (kinds and not kinds & one.kinds) or (coded and not one.content):
             return Status.NOT_MET
         tests = [one.signed] if signed else []
         if about:

@@ -27,7 +27,8 @@ HELD = frozenset({"finished", "in-progress", "onleave", "triaged"})
 class Event:
     """Something done or ordered on a day; `kinds` and `reasons` are value sets.
 
-    `people` are references of who took part, `roles` the value sets of what they are.
+    `people` are references of who took part, `roles` the value sets of what they are, `diagnoses`
+    the value sets of what an encounter diagnosed.
     """
 
     status: str
@@ -37,6 +38,7 @@ class Event:
     roles: frozenset[str]
     days: Days | None
     finding: Finding
+    diagnoses: frozenset[str] = frozenset()
 
 
 class Encounters:
@@ -74,7 +76,9 @@ def _encounter(facts: Facts, resource: Resource) -> Event:
     finding = _finding(resource, days, written, fields.label(kind, "Encounter"))
     status = fields.text(resource, "status") or ""
     kinds = fields.value_sets(facts, concepts)
-    return Event(status, kinds, _reasons(facts, resource), people, roles, days, finding)
+    diagnoses = _diagnoses(facts, resource)
+    reasons = _reasons(facts, resource) | diagnoses
+    return Event(status, kinds, reasons, people, roles, days, finding, diagnoses)
 
 
 def _finding(resource: Resource, days: Days | None, written: str | None, title: str) -> Finding:
@@ -84,13 +88,19 @@ def _finding(resource: Resource, days: Days | None, written: str | None, title: 
 
 def _reasons(facts: Facts, resource: Resource) -> frozenset[str]:
     """Return the value sets of what an encounter was for, coded or by its Conditions."""
-    named = [
-        *fields.items(resource, "reasonReference"),
-        *(fields.item(one, "condition") for one in fields.items(resource, "diagnosis")),
-    ]
-    conditions = [facts.record.resolve(fields.reference(one)) for one in named]
-    concepts = [one.get("code") for one in conditions if isinstance(one, dict)]
+    concepts = _coded_by(facts, fields.items(resource, "reasonReference"))
     return fields.value_sets(facts, [*fields.items(resource, "reasonCode"), *concepts])
+
+
+def _diagnoses(facts: Facts, resource: Resource) -> frozenset[str]:
+    """Return the value sets of what an encounter diagnosed."""
+    named = [fields.item(one, "condition") for one in fields.items(resource, "diagnosis")]
+    return fields.value_sets(facts, _coded_by(facts, named))
+
+
+def _coded_by(facts: Facts, named: Iterable[object]) -> list[object]:
+    conditions = [facts.record.resolve(fields.reference(one)) for one in named]
+    return [one.get("code") for one in conditions if isinstance(one, dict)]
 
 
 def _people(facts: Facts, named: Iterable[object]) -> tuple[frozenset[str], frozenset[str]]:
@@ -172,6 +182,7 @@ def encounter(spec: Spec) -> Leaf:
 def _judge(spec: Spec) -> Judge:
     kinds = frozenset(fields.names(spec.get("in")))
     reasons = frozenset(fields.names(spec.get("reason-in")))
+    diagnoses = frozenset(fields.names(spec.get("diagnosis-in")))
     roles = frozenset(fields.names(spec.get("with-role")))
     statuses = STATUSES[spec.get("status", "finished")]
     limit, since, requester = spec.get("within"), spec.get("since"), spec.get("with") == "requester"
@@ -181,6 +192,7 @@ def _judge(spec: Spec) -> Judge:
             (kinds and not kinds & one.kinds)
             or (statuses and one.status not in statuses)
             or (reasons and not reasons & one.reasons)
+            or (diagnoses and not diagnoses & one.diagnoses)
             or (roles and not roles & one.roles)
         ):
             return Status.NOT_MET

@@ -11,10 +11,12 @@ from cds_service.evidence.answer import Answer, Finding, Status
 from cds_service.evidence.codings import resolve
 from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf
 from cds_service.evidence.dates import Days
+from cds_service.evidence.dosing import Daily, daily_dose
 from cds_service.record.model import Resource
 
 RUNNING = "active"
-ENDED = frozenset({"stopped", "completed", "on-hold"})
+COMPLETED = "completed"
+ENDED = frozenset({"stopped", COMPLETED, "on-hold"})
 MEANT = frozenset({"proposal", "plan"})
 DAYS_OF_UNIT = {"d": 1, "day": 1, "days": 1, "wk": 7, "week": 7, "weeks": 7}
 LONGEST = 3660
@@ -22,13 +24,19 @@ LONGEST = 3660
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """One medicine order: when it began and, where known, the last day it lasts."""
+    """One medicine order: when it began and, where known, the last day it lasts.
+
+    `codes` name the medicine, `daily` is its dose a day with the unit, where stated in numbers.
+    """
 
     kinds: frozenset[str]
     active: bool
     start: Days | None
     end: date | None
     finding: Finding
+    status: str = RUNNING
+    codes: frozenset[fields.Coding] = frozenset()
+    daily: Daily | None = None
 
 
 class Medications:
@@ -61,6 +69,9 @@ def _course(facts: Facts, resource: Resource) -> Course:
         start,
         end,
         Finding(fields.identity(resource), written, f"{value or '?'} ({status})", title, day),
+        status,
+        frozenset(fields.codings(concepts)),
+        daily_dose(resource),
     )
 
 

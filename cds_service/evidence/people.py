@@ -155,8 +155,9 @@ def performer(spec: Spec) -> Leaf:
 
 @leaf("requester", keys=())
 def requester(spec: Spec) -> Leaf:
-    """Whether who orders has one of the roles; `or`: or is the patient or a relative."""
-    wanted = frozenset((*fields.names(spec.get("in")), *fields.names(spec.get("or"))))
+    """Whether who orders has one of the roles; `or`, `self`: or is the patient or a relative."""
+    selves = SELF.values() if spec.get("self") else fields.names(spec.get("or"))
+    wanted = frozenset((*fields.names(spec.get("in")), *selves))
     return lambda context: _in_roles(context, requesters, wanted, "Orders")
 
 
@@ -178,9 +179,11 @@ def _in_roles(context: Context, named: Named, wanted: frozenset[str], verb: str)
 
 
 def _status(person: Person, wanted: frozenset[str]) -> Status:
+    """Whether a person holds a role; who is named as a practitioner is not the patient."""
     if person.roles & wanted:
         return Status.MET
-    return Status.NOT_MET if person.known else Status.UNKNOWN
+    other = person.reference is not None and wanted <= frozenset(SELF.values())
+    return Status.NOT_MET if person.known or other else Status.UNKNOWN
 
 
 @quantity("patient.age", keys=("patient",))

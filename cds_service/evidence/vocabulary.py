@@ -9,6 +9,7 @@ MODULES = (
     "conditions",
     "course",
     "coverage",
+    "decrease",
     "documents",
     "encounters",
     "forms",
@@ -23,6 +24,7 @@ MODULES = (
     "procedures",
     "programs",
     "progress",
+    "readings",
     "visits",
 )
 

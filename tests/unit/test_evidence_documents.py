@@ -146,3 +146,11 @@ def test_odd_documents_cost_only_themselves():
     spec = {"type": "11506-3", "content": "x", "signed": True, "within": 30, "about": ["pain"]}
     assert asks(spec, *record) == "not-met"
     assert asks({**EACH, "since": "anchor"}, *record, visit(ago(3))) == "not-met"
+
+
+def test_coded_leaves_out_what_names_no_content():
+    spec = {"content": ["complex-condition"]}
+    assert asks(spec, note(ago(1))) == "unknown"
+    assert asks({**spec, "coded": True}, note(ago(1))) == "not-met"
+    known = note(ago(1), "complex-condition")
+    assert asks({**spec, "coded": True}, known) == "met"

@@ -179,3 +179,17 @@ def test_odd_resources_cost_only_themselves():
     spec = {"in": ["office-visit"], "with": "requester", "within": 9, "reason-in": ["pain"]}
     assert asks(spec, *record, orders=(None, {"requester": 4})) == "not-met"
     assert status("service", {"in": ["physical-therapy"]}, *record) == "not-met"
+
+
+def test_what_it_diagnosed_and_not_only_its_reason():
+    fact = {
+        "resourceType": "Condition",
+        "id": "c",
+        "code": coded("M54.50", ICD),
+    }
+    diagnosed = encounter(ago(1), diagnosis=[{"condition": {"reference": "Condition/c"}}])
+    seen_for = encounter(ago(1), reasonCode=[coded("M54.50", ICD)])
+    spec = {"diagnosis-in": ["back-pain"]}
+    assert asks(spec, diagnosed, fact) == "met"
+    assert asks(spec, seen_for) == "not-met"
+    assert asks({"reason-in": ["back-pain"]}, diagnosed, fact) == "met"

@@ -112,6 +112,15 @@ def test_requester_or_the_patient() -> None:
     assert ask("requester", spec, context).status == "met"
 
 
+@pytest.mark.parametrize(
+    ("requester", "expected"),
+    [("Patient/p1", "met"), ("RelatedPerson/x", "met"), ("Practitioner/unread", "not-met")],
+)
+def test_requester_self_needs_no_role(requester: str, expected: str) -> None:
+    context = context_of(orders=[order(requester={"reference": requester})])
+    assert ask("requester", {"self": True}, context).status == expected
+
+
 def test_finding_tells_who() -> None:
     context = context_of(role("r", THERAPIST), orders=[order(performer=by("PractitionerRole/r"))])
     (finding,) = ask("performer", {"in": "role-massage-therapist"}, context).findings
