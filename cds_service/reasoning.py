@@ -78,7 +78,7 @@ def _criterion(item: CriterionResult) -> Lines:
     details = [
         *([f"because {item.because}"] if item.because else []),
         *map(_parameter, item.parameters),
-        *map(_finding, item.evidence),
+        *map(_finding, () if item.operator else item.evidence),
         *(f"would change: {words}" for words in item.would_change),
         *map(_hole, item.holes),
     ]

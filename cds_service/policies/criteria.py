@@ -79,13 +79,16 @@ class Decision:
     def __call__(self, context: Context, outcome_of: Callable[[str], Outcome]) -> Outcome:
         """Return the outcome of the first row that fits, unless an open row could change it."""
         open_rows: list[tuple[Row, Answer]] = []
+        against: list[Finding] = []
         for row in self.rows:
             answer = row.when(context) if row.when else Answer(Status.MET)
             if answer.status is Status.MET:
-                settled = _settle(row, answer, context)
+                settled = _evidenced(_settle(row, answer, context), against, context)
                 return self._with_open(settled, open_rows) if open_rows else settled
             if answer.status is Status.UNKNOWN:
                 open_rows.append((row, answer))
+            else:
+                against.extend(answer.findings)
         raise AssertionError("a decision ends with an else row")
 
     def _with_open(self, settled: Outcome, open_rows: Sequence[tuple[Row, Answer]]) -> Outcome:
@@ -110,6 +113,18 @@ class Decision:
             because=settled.because if settled.status is Status.UNKNOWN and not holes else None,
             change=settled.change,
         )
+
+
+def _evidenced(outcome: Outcome, against: Sequence[Finding], context: Context) -> Outcome:
+    """Let what is met by default cite what was looked at instead, or else the orders."""
+    if outcome.status is not Status.MET or outcome.findings:
+        return outcome
+    return replace(outcome, findings=distinct(against) or _orders(context))
+
+
+def _orders(context: Context) -> tuple[Finding, ...]:
+    orders = context.group.orders if context.group else ()
+    return tuple(one.finding(", ".join(sorted(one.codes)) or None, "Order") for one in orders)
 
 
 def _settle(row: Row, answer: Answer, context: Context) -> Outcome:
@@ -151,10 +166,13 @@ class Group:
     count: int = 0
 
     def __call__(self, context: Context, outcome_of: Callable[[str], Outcome]) -> Outcome:
-        """Return the operator's result over the weights of the members."""
-        weights = [outcome_of(member).weight for member in self.members]
-        status = self._fold(weights)
-        return Outcome(status, status)
+        """Return the operator's result over the weights of the members, with what met it."""
+        outcomes = [outcome_of(member) for member in self.members]
+        status = self._fold([outcome.weight for outcome in outcomes])
+        if status is not Status.MET:
+            return Outcome(status, status)
+        met = (outcome for outcome in outcomes if outcome.weight is Status.MET)
+        return Outcome(status, status, distinct(f for outcome in met for f in outcome.findings))
 
     def _fold(self, weights: Sequence[Status]) -> Status:
         if self.operator == "all":

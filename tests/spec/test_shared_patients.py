@@ -1,0 +1,176 @@
+"""Every patient we were given, under every payer: an honest answer, and nothing made up."""
+
+from datetime import date, timedelta
+from functools import cache
+
+import pytest
+
+from cds_service.hooks.response import check_response
+from cds_service.policies.library import default_library
+from cds_service.policies.routing import load_table
+from fhir_fixtures.fhir import coding, hl7, system
+from tests.live import FhirServer, serve
+from tests.shared import needs_shared
+from tests.spec.records import PATIENTS, last_day, name_of, patient_resources, shifted
+
+pytestmark = needs_shared
+
+PAYERS = load_table()
+UNDATED = date(2021, 1, 1)
+
+
+def in_force():
+    """Return a day on which every policy is in force."""
+    library = default_library()
+    starts = [version.start for name in library.ids() for version in library.versions[name]]
+    return max(starts) + timedelta(days=100)
+
+
+class Signed:
+    """A patient with a coverage under each payer, and a massage order of one day."""
+
+    def __init__(self, path, prefix, day=None):
+        resources = patient_resources(path)
+        seen = date.fromisoformat(last_day(resources) or UNDATED.isoformat())
+        self.day = day or seen
+        resources = shifted(resources, (self.day - seen).days)
+        (patient,) = (r["id"] for r in resources if r["resourceType"] == "Patient")
+        self.patient, self.prefix = f"{prefix}{patient}", prefix
+        self.resources = [self._renamed(one, patient) for one in resources]
+        self.coverages = [self._coverage(one, at) for at, one in enumerate(PAYERS)]
+        payors = {p["id"]: p for p in map(self._payor, PAYERS)}
+        self.resources += [*self.coverages, *payors.values()]
+        self.known = {name_of(one) for one in self.resources}
+
+    def _renamed(self, value, patient):
+        """Return resources under ids of their own: each patient is on the server twice."""
+        if isinstance(value, list):
+            return [self._renamed(item, patient) for item in value]
+        if not isinstance(value, dict):
+            return value
+        made = {name: self._renamed(item, patient) for name, item in value.items()}
+        if isinstance(made.get("id"), str) and "resourceType" in made:
+            made["id"] = f"{self.prefix}{made['id']}"
+        reference = made.get("reference")
+        if isinstance(reference, str) and reference.count("/") == 1:
+            kind, _, name = reference.partition("/")
+            made["reference"] = f"{kind}/{self.prefix}{name}"
+        return made
+
+    def _coverage(self, payer, at):
+        return {
+            "resourceType": "Coverage",
+            "id": f"{self.patient}-{at}",
+            "status": "active",
+            "beneficiary": {"reference": f"Patient/{self.patient}"},
+            "payor": [{"reference": f"Organization/{self._payor(payer)['id']}"}],
+            "class": [{"type": hl7("coverage-class", "plan"), "value": payer.plan}],
+        }
+
+    def _payor(self, payer):
+        identifier, value = payer.payor
+        return {
+            "resourceType": "Organization",
+            "id": f"{self.prefix}payor-{value.lower()}",
+            "identifier": [{"system": identifier, "value": value}],
+        }
+
+    def order(self, coverage):
+        return {
+            "resourceType": "ServiceRequest",
+            "id": f"{self.patient}-order",
+            "status": "draft",
+            "intent": "order",
+            "code": {"coding": [coding(system("cpt"), "97124")]},
+            "subject": {"reference": f"Patient/{self.patient}"},
+            "authoredOn": self.day.isoformat(),
+            "insurance": [{"reference": name_of(coverage)}],
+        }
+
+    def request(self, coverage):
+        entry = [{"resource": self.order(coverage)}]
+        return {
+            "hook": "order-sign",
+            "hookInstance": "3fa1c7a4-5a0e-4f9e-9d3a-6b0d7c1f2e11",
+            "context": {
+                "userId": "Practitioner/somebody",
+                "patientId": self.patient,
+                "draftOrders": {"resourceType": "Bundle", "type": "collection", "entry": entry},
+            },
+            "extension": {"massage-cds.explain": True},
+        }
+
+
+def routed(payer):
+    """Return the policy that answers for a payer; None while the library has no such policy."""
+    return payer.policy if payer.policy in default_library().ids() else None
+
+
+WHEN = {"then": None, "now": in_force()}
+
+
+@cache
+def signed_of(path, when):
+    return Signed(path, f"{when}-", WHEN[when])
+
+
+@pytest.fixture(scope="module")
+def records():
+    everybody = [signed_of(path, when) for path in PATIENTS for when in WHEN]
+    server = FhirServer([{"entry": [{"resource": r} for r in s.resources]} for s in everybody])
+    with serve(server.app) as url:
+        yield f"{url}/fhir"
+
+
+def without_evidence(evaluation):
+    return [c["id"] for c in evaluation["criteria"] if c["status"] == "met" and not c["evidence"]]
+
+
+def cited(evaluation):
+    held = [*evaluation["criteria"], *evaluation["safety"]]
+    return {found["reference"] for one in held for found in one["evidence"]}
+
+
+@pytest.mark.parametrize("when", WHEN)
+@pytest.mark.parametrize("path", PATIENTS, ids=lambda path: path.name.split(".")[0][:20])
+def test_answer(path, when, service, records):
+    signed = signed_of(path, when)
+    for payer, coverage in zip(PAYERS, signed.coverages, strict=True):
+        answer = service.post(signed.request(coverage) | {"fhirServer": records})
+        assert answer.status_code == 200, answer.text
+        body = answer.json()
+        assert check_response(body) == []
+        assert body["cards"], "silence would look like all clear"
+        (found,) = body["extension"]["massage-cds.evaluations"]
+        assert (found["policy"], found["coverage"]) == (routed(payer), name_of(coverage))
+        assert found["unread"] == []
+        assert without_evidence(found) == []
+        assert cited(found) <= signed.known | {name_of(signed.order(coverage))}
+
+
+def prefetch_of_files(templates, resources):
+    """Return all there is of each type asked for, readable or not."""
+    held = {}
+    for key, template in templates.items():
+        kind = template.split("?")[0].split("/")[0]
+        entries = [{"resource": one} for one in resources if one["resourceType"] == kind]
+        bundle = {"resourceType": "Bundle", "type": "searchset", "entry": entries}
+        held[key] = entries[0]["resource"] if kind == "Patient" else bundle
+    return held
+
+
+def homeless(resources):
+    """Return the types of resources that do not say whose they are."""
+    about = ("subject", "patient", "beneficiary")
+    personal = [r for r in resources if r["resourceType"] in ("Condition", "QuestionnaireResponse")]
+    return {r["resourceType"] for r in personal if not any(name in r for name in about)}
+
+
+@pytest.mark.parametrize("path", PATIENTS, ids=lambda path: path.name.split(".")[0][:20])
+def test_what_cannot_be_used_is_named(path, service):
+    signed = signed_of(path, "then")
+    prefetch = prefetch_of_files(service.templates(), signed.resources)
+    (found,) = service.evaluations(signed.request(signed.coverages[2]) | {"prefetch": prefetch})
+    told = {one["query"].split()[0] for one in found["unread"] if one["reason"] == "no-patient"}
+    assert told == homeless(signed.resources)
+    assert without_evidence(found) == []
