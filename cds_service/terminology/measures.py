@@ -61,7 +61,8 @@ class Measure:
     `better` is "lower", "higher" or "none". `ideal` is the best value of the scale, which percent
     changes are measured against; T-scores have none, and their percent is taken on the raw sum,
     whose best value is `raw_ideal`. `mcid` and `mic` are names of parameters, `kind` is "number",
-    "boolean" or "code" (the last two have no scale to convert to).
+    "boolean" or "code" (the last two have no scale to convert to). `answers` are one site's answers
+    that mean yes or no, by code or by words in lower case.
     """
 
     id: str
@@ -77,6 +78,7 @@ class Measure:
     groups: frozenset[str]
     codes: tuple[tuple[str, str], ...]
     questionnaires: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    answers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def percent_of_raw(self) -> bool:
@@ -114,6 +116,15 @@ class Catalogue:
         self.groups: dict[str, list[str]] = {}
         for measure in self.measures.values():
             self._index(measure)
+
+    def add_code(self, system: str, code: str, measure: Measure) -> None:
+        """Let a code stand for a measure, its values written as ever or in a way of their own."""
+        canonical = normal_system(system) or system
+        self.by_code.setdefault((canonical, normal_code(canonical, code)), []).append(measure)
+
+    def add_item(self, canonical: str, link: str, measure: Measure) -> None:
+        """Let an item of a questionnaire state a measure."""
+        self.by_item.setdefault((normal_canonical(canonical), link), []).append(measure)
 
     def _index(self, measure: Measure) -> None:
         for code in measure.codes:
@@ -154,7 +165,7 @@ def _measure(name: str, data: Mapping[str, Any]) -> Measure:
         kind=data.get("kind", "number"),
         better=data["better"],
         scale=Scale(data.get("scale", data.get("kind", "none"))),
-        forms=tuple(_form(one) for one in data.get("forms", ())),
+        forms=tuple(read_form(one) for one in data.get("forms", ())),
         ideal=_optional(data.get("ideal")),
         raw_ideal=_optional(data.get("raw-ideal")),
         mcid=data.get("mcid"),
@@ -165,7 +176,8 @@ def _measure(name: str, data: Mapping[str, Any]) -> Measure:
     )
 
 
-def _form(data: Mapping[str, Any]) -> Form:
+def read_form(data: Mapping[str, Any]) -> Form:
+    """Read one way a value is written, as the catalogue and site files give it."""
     return Form(
         units=frozenset(name for unit in data["units"] if (name := normal_unit(str(unit)))),
         low=Fraction(str(data["min"])),

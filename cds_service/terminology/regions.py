@@ -35,9 +35,14 @@ class _Rule:
 
 
 class Regions:
-    """The region tables, compiled."""
+    """The region tables, compiled; `places` are those of a site's own codes."""
 
-    def __init__(self, data: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        data: Mapping[str, Any],
+        places: Mapping[tuple[str | None, str], Place] | None = None,
+    ) -> None:
+        self._places = places or {}
         self._areas = {name: frozenset(regions) for name, regions in data["areas"].items()}
         self.names = frozenset(data["regions"])
         self._snomed = {code: self._area(one) for code, one in data["snomed"].items()}
@@ -73,7 +78,7 @@ class Regions:
             return self._snomed.get(code, frozenset()), self._snomed_sides.get(code)
         if system == ICD10CM and isinstance(code, str):
             return self._of_icd(normal_code(ICD10CM, code))
-        return frozenset(), None
+        return self._places.get((system, code), (frozenset(), None))
 
     def _of_icd(self, code: str) -> Place:
         for length in range(len(code), 1, -1):
@@ -137,7 +142,7 @@ def _with_digit(categories: Iterable[str], at: int) -> Iterator[str]:
             yield from (f"{name}{digit}" for digit in "0123456789A")
 
 
-def read_regions() -> Regions:
-    """Read the region tables of the package."""
+def read_regions(places: Mapping[tuple[str | None, str], Place] | None = None) -> Regions:
+    """Read the region tables of the package, with the places of a site's own codes."""
     path = files("cds_service.terminology").joinpath("regions.yaml")
-    return Regions(yaml.load(path.read_text(encoding="utf-8"), Loader))
+    return Regions(yaml.load(path.read_text(encoding="utf-8"), Loader), places)

@@ -7,6 +7,7 @@ from fractions import Fraction
 from functools import cached_property, lru_cache
 from typing import Any
 
+from cds_service.terminology.dialect import Coding, Dialect
 from cds_service.terminology.measures import (
     Catalogue,
     Measure,
@@ -14,23 +15,34 @@ from cds_service.terminology.measures import (
     normal_canonical,
     read_catalogue,
 )
-from cds_service.terminology.regions import Regions, read_regions
+from cds_service.terminology.regions import Place, Regions, read_regions
 from cds_service.terminology.systems import normal_code, normal_system
 from cds_service.terminology.value_sets import Index, ValueSet, read_value_sets
-
-Coding = tuple[str | None, str]
-"""A pair (system, code) as a record writes it."""
 
 _REMEMBERED_CODES = 65536
 
 
 class Terminology:
-    """Codes and their meaning; made once by `Terminology.load()` and shared by all threads."""
+    """Codes and their meaning; made once by `Terminology.load()` and shared by all threads.
 
-    def __init__(self, value_sets: Mapping[str, ValueSet]) -> None:
+    `site` is what one site's own codes stand for; None where none are mapped.
+    """
+
+    def __init__(
+        self,
+        value_sets: Mapping[str, ValueSet],
+        *,
+        catalogue: Catalogue | None = None,
+        places: Mapping[Coding, Place] | None = None,
+        site: Dialect | None = None,
+    ) -> None:
         self._value_sets = dict(value_sets)
         self._index = Index(self._value_sets.values())
         self._holders = lru_cache(_REMEMBERED_CODES)(self._find)
+        self._places = places
+        self.site = site
+        if catalogue is not None:
+            self._catalogue = catalogue
 
     @staticmethod
     def load() -> Terminology:
@@ -115,9 +127,16 @@ class Terminology:
         return tuple(found)
 
     def measures_coded(self, codings: Iterable[Coding]) -> tuple[Measure, ...]:
-        """Return the measures that codes of an Observation or goal stand for, each once."""
-        found = (measure for system, code in codings for measure in self.measure_of(system, code))
-        return tuple(dict.fromkeys(found))
+        """Return the measures that codes of an Observation or goal stand for, each once.
+
+        Where a site's own code says how values are written, it is that form which is given.
+        """
+        found: dict[str, Measure] = {}
+        for system, code in codings:
+            for measure in self.measure_of(system, code):
+                if measure.id not in found or measure is not self.measures[measure.id]:
+                    found[measure.id] = measure
+        return tuple(found.values())
 
     def measure_of(self, system: str | None, code: str) -> tuple[Measure, ...]:
         """Return the measures a code stands for."""
@@ -180,7 +199,7 @@ class Terminology:
 
     @cached_property
     def _regions(self) -> Regions:
-        return read_regions()
+        return read_regions(self._places)
 
     def _find(self, system: str | None, code: str) -> frozenset[str]:
         canonical = normal_system(system)
