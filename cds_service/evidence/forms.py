@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 from cds_service.evidence import fields
@@ -21,9 +22,9 @@ NO_ANSWER = frozenset({"unknown", "asked-unknown", "unk", "asku", "nask"})
 ANSWER_SETS = {"answer-yes": "yes", "answer-no": "no", "answer-unknown": "unknown"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Form:
-    """A completed QuestionnaireResponse: answers by linkId, in one word where they are coded.
+    """A completed QuestionnaireResponse, its answers read when somebody asks for them.
 
     `questionnaires` are the names it goes by: the canonical without version, and its last part.
     """
@@ -34,9 +35,31 @@ class Form:
     days: Days | None
     date: str | None
     stamp: str
-    answers: Mapping[str, tuple[str, ...]]
-    unanswered: frozenset[str]
     resource: Resource = field(repr=False)
+    facts: Facts = field(repr=False)
+
+    @cached_property
+    def items(self) -> tuple[Resource, ...]:
+        """Its items in reading order, nested ones too."""
+        return tuple(fields.walk(self.resource))
+
+    @property
+    def answers(self) -> Mapping[str, tuple[str, ...]]:
+        """Answers by linkId, in one word where they are coded."""
+        return self._read[0]
+
+    @property
+    def unanswered(self) -> frozenset[str]:
+        """The linkIds of items that ask something and have no answer."""
+        return self._read[1]
+
+    @cached_property
+    def _read(self) -> tuple[Mapping[str, tuple[str, ...]], frozenset[str]]:
+        answers: dict[str, tuple[str, ...]] = {}
+        unanswered: set[str] = set()
+        for item in self.items:
+            _read(self.facts, item, answers, unanswered)
+        return answers, frozenset(unanswered)
 
 
 class Forms:
@@ -71,10 +94,6 @@ def _form(facts: Facts, response: Resource) -> Form:
     name, _, version = canonical.partition("|")
     name = name.split("#")[0].rstrip("/")
     days, written = fields.first_date(facts, fields.text(response, "authored"))
-    answers: dict[str, tuple[str, ...]] = {}
-    unanswered: set[str] = set()
-    for item in fields.walk(response):
-        _read(facts, item, answers, unanswered)
     return Form(
         fields.identity(response),
         frozenset({name, name.rsplit("/", 1)[-1]}),
@@ -82,9 +101,8 @@ def _form(facts: Facts, response: Resource) -> Form:
         days,
         written,
         _stamp(response),
-        answers,
-        frozenset(unanswered),
         response,
+        facts,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
+from functools import lru_cache
 
 from cds_service.evidence import fields
 from cds_service.evidence.answer import Finding
@@ -22,6 +23,8 @@ RAW = "-raw"
 OBSERVED, ANSWERED, SCORED = 0, 1, 2
 LOW = frozenset({"L", "LL", "LU", "<"})
 HIGH = frozenset({"H", "HH", "HU", ">"})
+NO_FLAGS: frozenset[str] = frozenset()
+NO_ANSWERS: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,19 @@ def in_order(point: Point) -> tuple[date, str, int]:
     return point.day, point.stamp, -point.source
 
 
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """An Observation or a form as points are read from it."""
+
+    resource: Resource
+    reference: str
+    days: Days | None
+    written: str | None
+    stamp: str
+    kind: int
+    preliminary: bool = False
+
+
 class Readings:
     """Everything measured, each measurement once; `notes` says what could not be used."""
 
@@ -81,9 +97,10 @@ class Readings:
         self._scored = {
             (point.measure, form.reference): point
             for form in self._forms.values()
-            for point in self._score(form.resource, _item_answers(form.resource), (form.date,))
+            for point in self._score(_answered(form), _item_answers(form))
         }
         self._derived: set[tuple[str, str]] = set()
+        self._single: list[tuple[list[str], Resource]] = []
         observed = list(self._observed())
         from_forms = {**self._scored, **self._stated()}
         answered = [point for key, point in from_forms.items() if key not in self._derived]
@@ -95,109 +112,135 @@ class Readings:
         for observation in self.facts.record.of_type("Observation"):
             status = fields.text(observation, "status")
             if status in USED or status == PRELIMINARY:
-                for holder in (observation, *fields.items(observation, "component")):
-                    yield from self._read(observation, holder, status == PRELIMINARY)
+                yield from self._read(observation, status == PRELIMINARY)
 
-    def _read(self, observation: Resource, holder: Resource, preliminary: bool) -> Iterator[Point]:
-        dates = _observed_on(observation)
-        for measure in self.facts.terminology.measures_coded(fields.codings([holder.get("code")])):
-            point = self._point(measure, observation, holder, dates)
-            if point:
-                point = self._derive(point, observation)
-                yield _not_final(point) if preliminary else point
+    def _read(self, observation: Resource, preliminary: bool) -> Iterator[Point]:
+        """Yield what an Observation and its components say; note whether it answers one item."""
+        codings = fields.codings([observation.get("code")])
+        if (items := [code for _, code in codings if promis.is_item(code)]) and not preliminary:
+            self._single.append((items, observation))
+        measured = [(one, observation) for one in self.facts.terminology.measures_coded(codings)]
+        for part in fields.items(observation, "component"):
+            codings = fields.codings([part.get("code")])
+            measured += [(one, part) for one in self.facts.terminology.measures_coded(codings)]
+        if measured:
+            source = _observed(self.facts, observation, preliminary)
+            origins = list(self._origins(observation))
+            for measure, holder in measured:
+                if point := self._point(measure, source, holder, origins):
+                    yield point
 
-    def _derive(self, point: Point, observation: Resource) -> Point:
-        """Return the point with what the form behind it tells: its version and raw sum."""
-        sources = [fields.reference(one) for one in fields.items(observation, "derivedFrom")]
-        for form in (self._forms[one] for one in sources if one in self._forms):
-            key = (point.measure, form.reference)
-            self._derived.add(key)
-            scored = self._scored.get(key)
-            point = replace(point, version=_version(form, scored), raw=_raw(scored))
-        return point
+    def _origins(self, observation: Resource) -> Iterator[Form]:
+        """Yield the forms that an Observation is derived from."""
+        for one in fields.items(observation, "derivedFrom"):
+            if form := self._forms.get(fields.reference(one) or ""):
+                yield form
 
     def _stated(self) -> dict[tuple[str, str], Point]:
         """Return the scores that forms state, with the raw sums of their items."""
         found: dict[tuple[str, str], Point] = {}
         for form in self._forms.values():
+            source = _answered(form)
             for measure, answer in self._scores_of(form):
-                key = (measure.id, form.reference)
-                scored = self._scored.get(key)
-                point = self._point(measure, form.resource, answer, (form.date,))
-                if point:
-                    version, raw = _version(form, scored), _raw(scored)
-                    found[key] = replace(point, source=ANSWERED, version=version, raw=raw)
+                if point := self._point(measure, source, answer, [form]):
+                    found[measure.id, form.reference] = point
         return found
 
     def _scores_of(self, form: Form) -> Iterator[tuple[Measure, Resource]]:
-        for item in fields.walk(form.resource):
-            link = fields.text(item, "linkId") or ""
-            for measure in self.facts.terminology.measures_answered(form.questionnaires, link):
+        answered = self.facts.terminology.measures_answered
+        for item in form.items:
+            for measure in answered(form.questionnaires, fields.text(item, "linkId") or ""):
                 for answer in fields.items(item, "answer")[:1]:
                     yield measure, answer
 
     def _of_items(self, known: Iterable[Point]) -> Iterator[Point]:
         """Yield scores of PROMIS items that were recorded as Observations of one day."""
+        if not self._single:
+            return
         scored = {(point.measure, point.days) for point in known}
         by_day: dict[Days, dict[str, Resource]] = defaultdict(dict)
-        for observation in self.facts.record.of_type("Observation"):
-            items = [c for _, c in fields.codings([observation.get("code")]) if promis.is_item(c)]
+        for items, observation in self._single:
             days, _ = fields.first_date(self.facts, *_observed_on(observation))
-            if items and days and days.exact and fields.text(observation, "status") in USED:
+            if days and days.exact:
                 by_day[days].update(dict.fromkeys(items, observation))
         for days, answers in by_day.items():
-            first = next(iter(answers.values()))
-            for point in self._score(first, answers, _observed_on(first)):
+            source = _observed(self.facts, next(iter(answers.values())))
+            for point in self._score(source, answers):
                 if (point.measure, days) not in scored:
                     yield point
 
-    def _score(
-        self, resource: Resource, answers: Mapping[str, Resource], dates: Iterable[str | None]
-    ) -> Iterator[Point]:
-        days, written = fields.first_date(self.facts, *dates)
-        if not days or not any(map(promis.is_item, answers)):
+    def _score(self, source: _Source, answers: Mapping[str, Resource]) -> Iterator[Point]:
+        if not source.days or not any(map(promis.is_item, answers)):
             return
         for score in promis.score(answers):
             measure = self.facts.terminology.measure(score.measure)
             value = f"{shown(score.t)} (T-score, computed from items)"
+            day = source.days.first
             yield Point(
                 measure.id,
-                days,
+                source.days,
                 (score.t,),
                 measure.scale.id,
                 f"items {score.version}",
-                Finding(fields.identity(resource), written, value, measure.title, days.first),
-                stamp=_stamp(resource),
+                Finding(source.reference, source.written, value, measure.title, day),
+                stamp=source.stamp,
                 source=SCORED,
                 raw=score.raw,
                 error=score.se,
             )
 
     def _point(
-        self, measure: Measure, resource: Resource, holder: Resource, dates: Iterable[str | None]
+        self, measure: Measure, source: _Source, holder: Resource, forms: Iterable[Form] = ()
     ) -> Point | None:
-        """Return what one value says; None when it says nothing that can be used."""
-        days, written = fields.first_date(self.facts, *dates)
-        number, unit = _number(holder)
-        values = measure.canonical(number, unit) if number is not None else ()
-        answers = self._answers(holder) if measure.kind != "number" else frozenset()
-        reference = fields.identity(resource)
-        if not days or not (values or answers):
-            self._leave_out(measure, reference, number, unit, dated=days is not None)
+        """Return what one value says, with version and raw sum of the form behind it.
+
+        None when it says nothing that can be used.
+        """
+        written, unit = _number(holder)
+        value = _value(measure, written, unit)
+        answers = self._answers(holder) if measure.kind != "number" else NO_ANSWERS
+        if not source.days or not (value.values or answers):
+            self._leave_out(measure, source, value)
             return None
-        said = _said(number, unit) if number is not None else _word(holder)
+        version, raw = self._behind(measure, source, forms)
+        said = value.said if value.number is not None else _word(holder)
+        days = source.days
         day = days.first if days.exact else None
         return Point(
             measure.id,
             days,
-            values,
+            value.values,
             measure.scale.id,
-            None,
-            Finding(reference, written, said, measure.title, day, value_sets=answers),
-            stamp=_stamp(resource),
-            flags=_flags(holder, number),
+            version,
+            Finding(
+                source.reference,
+                source.written,
+                said,
+                measure.title,
+                day,
+                suspected=source.preliminary,
+                value_sets=answers,
+            ),
+            source.stamp,
+            source.kind,
+            source.preliminary,
+            raw,
+            flags=_flags(holder, value.number),
             answers=answers,
         )
+
+    def _behind(
+        self, measure: Measure, source: _Source, forms: Iterable[Form]
+    ) -> tuple[str | None, Fraction | None]:
+        """Return what the form behind a value tells: its version and raw sum."""
+        version, raw = None, None
+        for form in forms:
+            key = (measure.id, form.reference)
+            if source.kind == OBSERVED:
+                self._derived.add(key)
+            scored = self._scored.get(key)
+            version, raw = _version(form, scored), scored.raw if scored else None
+        return version, raw
 
     def _answers(self, holder: Resource) -> frozenset[str]:
         """Return what a coded or boolean value says: its value sets, or yes or no."""
@@ -208,23 +251,23 @@ class Readings:
         found = [*coded, *answered]
         return fields.value_sets(self.facts, found) or fields.codes(found)
 
-    def _leave_out(
-        self,
-        measure: Measure,
-        reference: str,
-        number: Fraction | None,
-        unit: str | None,
-        *,
-        dated: bool,
-    ) -> None:
-        if number is not None:
-            why = "does not fit its scale" if dated else "has no date"
-            value = f"{shown(number)} {unit or ''}".strip()
-            self.notes.append(f"{reference}: {measure.title} {value} {why} and is not used")
+    def _leave_out(self, measure: Measure, source: _Source, value: _Value) -> None:
+        if value.number is not None:
+            why = "does not fit its scale" if source.days else "has no date"
+            told = f"{shown(value.number)} {value.unit or ''}".strip()
+            self.notes.append(f"{source.reference}: {measure.title} {told} {why} and is not used")
 
 
-def _not_final(point: Point) -> Point:
-    return replace(point, preliminary=True, finding=replace(point.finding, suspected=True))
+def _observed(facts: Facts, observation: Resource, preliminary: bool = False) -> _Source:
+    dates = _observed_on(observation)
+    days, written = fields.first_date(facts, *dates)
+    stamp = _stamp(observation, next(filter(None, dates), None))
+    reference = fields.identity(observation)
+    return _Source(observation, reference, days, written, stamp, OBSERVED, preliminary)
+
+
+def _answered(form: Form) -> _Source:
+    return _Source(form.resource, form.reference, form.days, form.date, form.stamp, ANSWERED)
 
 
 def _version(form: Form, scored: Point | None) -> str | None:
@@ -234,15 +277,13 @@ def _version(form: Form, scored: Point | None) -> str | None:
     return f"form {form.version}" if form.version else None
 
 
-def _raw(scored: Point | None) -> Fraction | None:
-    return scored.raw if scored else None
-
-
 def _with_raw_sums(points: list[Point]) -> list[Point]:
     """Add raw sums recorded by themselves to the T-scores of the same measure and day."""
     sums = {
         (p.measure, p.days): p.values[0] for p in points if p.measure.endswith(RAW) and p.values
     }
+    if not sums:
+        return points
     return [
         replace(point, raw=sums[key])
         if point.raw is None and (key := (f"{point.measure}{RAW}", point.days)) in sums
@@ -266,20 +307,42 @@ def _observed_on(observation: Resource) -> tuple[str | None, ...]:
     )
 
 
-def _stamp(resource: Resource) -> str:
-    updated = fields.text(fields.item(resource, "meta"), "lastUpdated")
-    taken = next((one for one in _observed_on(resource) if one), None)
-    return f"{taken or fields.text(resource, 'authored') or ''} {updated or ''}"
+def _stamp(observation: Resource, taken: str | None) -> str:
+    updated = fields.text(fields.item(observation, "meta"), "lastUpdated")
+    return f"{taken or ''} {updated or ''}"
 
 
-def _number(holder: Resource) -> tuple[Fraction | None, str | None]:
-    """Return a number with its unit; a value with a comparator is no number."""
+def _number(holder: Resource) -> tuple[object, str | None]:
+    """Return a number as written, and its unit; a value with a comparator is no number."""
     quantity = fields.item(holder, "valueQuantity")
     if quantity:
-        value = None if quantity.get("comparator") else fields.number(quantity.get("value"))
+        value = None if quantity.get("comparator") else quantity.get("value")
         return value, fields.text(quantity, "code") or fields.text(quantity, "unit")
     written = (holder.get(name) for name in ("valueDecimal", "valueInteger", "valueString"))
-    return next((n for one in written if (n := fields.number(one)) is not None), None), None
+    return next((one for one in written if fields.number(one) is not None), None), None
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    """A number as written, as it counts on the measure's scale, and as people read it."""
+
+    number: Fraction | None
+    unit: str | None
+    values: tuple[Fraction, ...]
+    said: str | None
+
+
+def _value(measure: Measure, written: object, unit: str | None) -> _Value:
+    plain = isinstance(written, (int, float, str)) and not isinstance(written, bool)
+    return _known_value(measure, written if plain else None, unit)
+
+
+@lru_cache(maxsize=4096)
+def _known_value(measure: Measure, written: int | float | str | None, unit: str | None) -> _Value:
+    number = fields.number(written)
+    if number is None:
+        return _Value(None, unit, (), None)
+    return _Value(number, unit, measure.canonical(number, unit), _said(number, unit))
 
 
 def _word(holder: Resource) -> str | None:
@@ -292,6 +355,8 @@ def _word(holder: Resource) -> str | None:
 
 def _flags(holder: Resource, number: Fraction | None) -> frozenset[str]:
     """Return "low" or "high" as the laboratory flags a value or its limits show."""
+    if "interpretation" not in holder and "referenceRange" not in holder:
+        return NO_FLAGS
     said = fields.codes(fields.items(holder, "interpretation"))
     found = {name for name, known in (("low", LOW), ("high", HIGH)) if said & known}
     if number is not None:
@@ -307,11 +372,11 @@ def _outside(number: Fraction, limits: Resource) -> set[str]:
     return below | ({"high"} if high is not None and number > high else set())
 
 
-def _item_answers(response: Resource) -> dict[str, Resource]:
+def _item_answers(form: Form) -> dict[str, Resource]:
     """Return the first answer of each item by its linkId."""
     return {
         link: answers[0]
-        for item in fields.walk(response)
+        for item in form.items
         if (link := fields.text(item, "linkId")) and (answers := fields.items(item, "answer"))
     }
 
