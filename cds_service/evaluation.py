@@ -29,7 +29,9 @@ class CriterionResult:
     """One criterion of the policy's tree with its verdict.
 
     `because` is the policy's words for the row that decided; `counts` tells whether the root
-    reaches it; `would_change` says in words what would change the verdict.
+    reaches it; `would_change` says in words what would change the verdict. `source` is the
+    citation for machines, `sections` names the sections it lies in. `derived` tells that other
+    criteria alone decide it.
     """
 
     id: str
@@ -44,6 +46,8 @@ class CriterionResult:
     would_change: tuple[str, ...] = ()
     evidence: tuple[Finding, ...] = ()
     holes: tuple[Hole, ...] = ()
+    sections: tuple[str, ...] = ()
+    derived: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +67,10 @@ class MissingItem:
 class SafetyFinding:
     """A red flag, contraindication or caution with its urgency and effect.
 
-    `policy` is the id of the policy (or "overlay") whose text is the clinical source; `suspected`
-    an unconfirmed cause; `addressed` dealt with already (G-21); `suggests` keys of card actions.
+    `policy` is the id of the policy (or "overlay") that holds the rule, `origins` the documents
+    that are its clinical source, `sections` where in them; `suspected` an unconfirmed cause;
+    `addressed` dealt with already (G-21); `suggests` keys of card actions; `asks` ids of the
+    blocking items that would settle it.
     """
 
     id: str
@@ -78,6 +84,9 @@ class SafetyFinding:
     addressed: bool = False
     suggests: tuple[str, ...] = ()
     evidence: tuple[Finding, ...] = ()
+    asks: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+    sections: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +99,10 @@ class Amount:
 
 @dataclass(frozen=True, slots=True)
 class PolicyHead:
-    """What a reader must know of the policy: identity, version, currency."""
+    """What a reader must know of the policy: identity, version, currency.
+
+    `route` says in words where to go when its criteria are not met (G-04c).
+    """
 
     id: str
     title: str
@@ -101,6 +113,7 @@ class PolicyHead:
     draft: bool = False
     review_due: date | None = None
     note: str | None = None
+    route: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +189,7 @@ def _criterion(item: CriterionResult) -> dict[str, Any]:
         "text": item.text,
         "because": item.because,
         "source": item.source,
+        "sections": list(item.sections),
         "parent": item.parent,
         "operator": item.operator,
         "counts": item.counts,
@@ -213,6 +227,7 @@ def _safety(item: SafetyFinding) -> dict[str, Any]:
         "effect": item.effect,
         "text": item.text,
         "source": item.source,
+        "sections": list(item.sections),
         "suspected": item.suspected,
         "addressed": item.addressed,
         "evidence": _evidence(item.evidence),

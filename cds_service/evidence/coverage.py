@@ -56,6 +56,12 @@ class CoverageFact:
         medicare = _medicare(self.types, line_of_business)
         return replace(self, line_of_business=line_of_business, medicare=medicare)
 
+    @property
+    def plan_name(self) -> str | None:
+        """The plan as the payer writes it: the name of its class, the plan's before others."""
+        ranked = sorted(self.plan_classes, key=lambda one: one[0] != "plan")
+        return next((name for _, _, name in ranked if name), None)
+
     def finding(self, value: str | None, text: str) -> Finding:
         """Return what the coverage says as a finding."""
         return Finding(self.reference, self.start, value, text)
@@ -251,14 +257,15 @@ def _known(condition: bool | None) -> Status:
 def _line(wanted: frozenset[str]) -> Ask:
     def ask(one: CoverageFact) -> tuple[Status, Finding]:
         line = one.line_of_business
-        return _known(None if line is None else line in wanted), one.finding(line, "Product")
+        known = _known(None if line is None else line in wanted)
+        return known, one.finding(one.plan_name or line, "Plan")
 
     return ask
 
 
 def _for_medicare(wanted: bool) -> Ask:
     def ask(one: CoverageFact) -> tuple[Status, Finding]:
-        value = one.line_of_business or _shown_type(one)
+        value = one.plan_name or one.line_of_business or _shown_type(one)
         told = None if one.medicare is None else one.medicare is wanted
         return _known(told), one.finding(value, "Kind of coverage")
 

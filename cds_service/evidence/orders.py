@@ -203,12 +203,16 @@ def _exactly(value: Fraction | None) -> Range | None:
     return (value, value) if value is not None else None
 
 
+def _of(unit: str, number: Fraction) -> str:
+    return unit.removesuffix("s") if number == 1 else unit
+
+
 def _stated(
     context: Context, read: Callable[[OrderFact], Range | None], unit: str, text: str
 ) -> Quantity:
     orders = context.group.orders
     findings = [
-        order.finding(f"{float(amount[1]):g} {unit}", text)
+        order.finding(f"{float(amount[1]):g} {_of(unit, amount[1])}", text)
         for order in orders
         if (amount := read(order))
     ]
@@ -218,7 +222,7 @@ def _stated(
 @quantity("order.visits")
 def order_visits(context: Context) -> Quantity:
     """Visits asked for."""
-    return _stated(context, lambda order: order.dose.visits, "visits", "Visits requested")
+    return _stated(context, lambda order: order.dose.visits, "visits", "Ordered")
 
 
 @quantity("order.per-week")

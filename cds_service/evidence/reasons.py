@@ -49,8 +49,12 @@ class Reason:
         """Value sets of its own codes and of the diagnoses it means."""
         return self.value_sets.union(*(fact.value_sets for fact in self.conditions))
 
+    def findings(self, on: date) -> list[Finding]:
+        """Return it as evidence: the diagnoses on file that it means, else what the order says."""
+        return [fact.finding(on) for fact in self.conditions] or [self.finding()]
+
     def finding(self) -> Finding:
-        """Return it as evidence."""
+        """Return what the order says."""
         code = self.codings[0][1] if self.codings else None
         return Finding(self.order, self.authored, code, self.text, value_sets=self.value_sets)
 
@@ -202,7 +206,7 @@ def _unclear(reason: Reason) -> bool:
     return not (reason.codings or reason.conditions or reason.refuted)
 
 
-ReasonTest = Callable[[Sequence[Reason]], Answer]
+ReasonTest = Callable[[Sequence[Reason], date], Answer]
 
 
 @leaf("reason", keys=("conditions",))
@@ -224,7 +228,7 @@ def reason(spec: Spec) -> Leaf:
 
 def _reason_answer(tests: Sequence[ReasonTest], by_record: bool, context: Context) -> Answer:
     holes = fields.holes_of(context, "conditions")
-    answers = [test(asked(context).reasons) for test in tests]
+    answers = [test(asked(context).reasons, context.facts.day) for test in tests]
     worst = fields.weakest(answer.status for answer in answers)
     if worst is Status.NOT_MET and holes and by_record:
         return cannot_tell((), holes)
@@ -233,44 +237,44 @@ def _reason_answer(tests: Sequence[ReasonTest], by_record: bool, context: Contex
     return Answer(worst, findings, holes if worst is Status.UNKNOWN else ())
 
 
-def _coded(reasons: Sequence[Reason]) -> Answer:
-    coded = [r.finding() for r in reasons if r.coded or any(f.codings for f in r.conditions)]
+def _coded(reasons: Sequence[Reason], on: date) -> Answer:
+    coded = [r for r in reasons if r.coded or any(f.codings for f in r.conditions)]
     if coded:
-        return Answer(Status.MET, tuple(coded))
+        return Answer(Status.MET, _evidence(coded, on))
     unread = any(reason.unread for reason in reasons)
     words = tuple(reason.finding() for reason in reasons)
     return cannot_tell(words) if unread else not_shown(words)
 
 
-def _on_file(reasons: Sequence[Reason]) -> Answer:
+def _on_file(reasons: Sequence[Reason], on: date) -> Answer:
     """Ask for a reason that stands in the record as a diagnosis of its own."""
-    filed = [reason.finding() for reason in reasons if reason.conditions]
+    filed = [reason for reason in reasons if reason.conditions]
     if filed:
-        return Answer(Status.MET, tuple(filed))
+        return Answer(Status.MET, _evidence(filed, on))
     found = [reason.finding() for reason in reasons]
     return cannot_tell(found) if any(reason.unread for reason in reasons) else not_shown(found)
 
 
 def _only_in(wanted: frozenset[str]) -> ReasonTest:
-    def test(reasons: Sequence[Reason]) -> Answer:
-        others = [r.finding() for r in reasons if not _unclear(r) and not r.sets & wanted]
+    def test(reasons: Sequence[Reason], on: date) -> Answer:
+        others = [r for r in reasons if not _unclear(r) and not r.sets & wanted]
         if others or not reasons:
-            return not_shown(others)
+            return not_shown(_evidence(others, on))
         if unclear := vague(reasons):
             return cannot_tell(unclear)
-        return Answer(Status.MET, tuple(reason.finding() for reason in reasons))
+        return Answer(Status.MET, _evidence(reasons, on))
 
     return test
 
 
 def _some(wanted: frozenset[str], inactive: bool) -> ReasonTest:
-    def test(reasons: Sequence[Reason]) -> Answer:
+    def test(reasons: Sequence[Reason], on: date) -> Answer:
         chosen = [r for r in reasons if not wanted or r.sets & wanted]
         fitting = [r for r in chosen if not inactive or _all_over(r)]
         if fitting:
-            return Answer(Status.MET, tuple(_evidence(fitting, inactive)))
+            return Answer(Status.MET, _evidence(fitting, on))
         unclear = vague(reasons)
-        return cannot_tell(unclear) if unclear else not_shown(one.finding() for one in chosen)
+        return cannot_tell(unclear) if unclear else not_shown(_evidence(chosen, on))
 
     return test
 
@@ -279,9 +283,6 @@ def _all_over(reason: Reason) -> bool:
     return bool(reason.conditions) and all(fact.over for fact in reason.conditions)
 
 
-def _evidence(reasons: Iterable[Reason], inactive: bool) -> Iterator[Finding]:
-    for one in reasons:
-        if inactive:
-            yield from (fact.finding(date.max) for fact in one.conditions)
-        else:
-            yield one.finding()
+def _evidence(reasons: Iterable[Reason], on: date) -> tuple[Finding, ...]:
+    """Return the reasons as evidence, each diagnosis once."""
+    return tuple(dict.fromkeys(finding for one in reasons for finding in one.findings(on)))

@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 
 from cds_service.evidence.context import LEAVES
 from cds_service.evidence.quantities import QUANTITIES
+from cds_service.policies.citations import astray, sources_of
 from cds_service.policies.expressions import OPERATORS, Scope, parameters_in
 from cds_service.policies.shape import (
     errors_of,
@@ -47,13 +48,14 @@ def check_file(source: SourceFile, names: Names) -> list[Problem]:
         return shape
     check = _Check(source, names)
     found = [*check.expressions(), *check.references(), *check.rows(), *check.cycles()]
+    found += check.citations()
     return found or units_of(source, names)
 
 
 def check_fragment(source: SourceFile, names: Names) -> list[Problem]:
     """Return what is wrong with a file of shared rules: parameters, expressions and safety."""
     defs = schema("policy.schema.json")
-    wanted = ("parameters", "expressions", "safety", "items")
+    wanted = ("parameters", "expressions", "safety", "items", "sources")
     fragment = {
         "type": "object",
         "additionalProperties": False,
@@ -62,7 +64,9 @@ def check_fragment(source: SourceFile, names: Names) -> list[Problem]:
     }
     errors = errors_of(Draft202012Validator(fragment), source.data)
     shape = [shape_problem(source, error) for error in errors]
-    return shape or list(_Check(source, names).expressions()) or units_of(source, names)
+    check = _Check(source, names)
+    found = shape or [*check.expressions(), *check.citations()]
+    return found or units_of(source, names)
 
 
 def units_of(source: SourceFile, names: Names) -> list[Problem]:
@@ -159,6 +163,16 @@ class _Check:
                 yield self.source.problem(
                     path, f"unknown value set '{name}'", "see docs/value-sets.md"
                 )
+
+    def citations(self) -> Iterator[Problem]:
+        """Check that what rules cite lies in a section, where sections are given."""
+        sources = sources_of(self.data)
+        for kind in ("criteria", "safety"):
+            for name, entry in self.data.get(kind, {}).items():
+                for place in astray(entry["source"], sources):
+                    what = f"no section of {place.source} holds {place.kind}{place.first}"
+                    remedy = "mend the citation, or add the section under sections:"
+                    yield self.source.problem((kind, name, "source"), what, remedy)
 
     def references(self) -> Iterator[Problem]:
         """Check that root, group members and items exist."""

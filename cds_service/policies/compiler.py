@@ -13,6 +13,7 @@ from cds_service.evidence.context import LEAVES, Context, Leaf
 from cds_service.evidence.quantities import QUANTITIES
 from cds_service.evidence.sites import relation
 from cds_service.evidence.standing import KEYS as STANDING_KEYS
+from cds_service.policies.citations import sections_of, sources_of, titles_of
 from cds_service.policies.criteria import Body, Criterion, Decision, Group, Guarded, Row
 from cds_service.policies.expressions import Scope, parameters_in, walk
 from cds_service.policies.policy import Item, Policy
@@ -20,6 +21,7 @@ from cds_service.policies.safety import Fits, JudgeRow, Overlay, SafetyRule, Sig
 
 UNDECIDED = ("not-computable", "asked")
 GROUPS = ("all", "any", "at-least")
+REFERRING = ("criterion", "named", "always")
 
 
 def parameter_uses(data: Mapping[str, Any]) -> dict[str, ParameterUse]:
@@ -55,6 +57,7 @@ class Compiler:
         self.overlay_data = overlay
         self.parents = _parents(data["criteria"])
         self.counted = _reached(data["criteria"], data["root"])
+        self.sources = {**sources_of(overlay), **sources_of(data)}
 
     def policy(self) -> Policy:
         """Return the compiled policy."""
@@ -98,6 +101,8 @@ class Compiler:
             parent=self.parents.get(name),
             counts=name in self.counted,
             parameters=parameters_in(entry, self.scope.expressions),
+            sections=sections_of(entry["source"], self.sources),
+            derived=_derived(entry),
         )
 
     def _body(self, name: str, entry: Mapping[str, Any]) -> Body:
@@ -119,7 +124,7 @@ class Compiler:
         asked = Row(None, Status.UNKNOWN, asks=(name,))
         if "blocking" not in entry:
             return Decision((there, asked))
-        asked = Row(self.scope.leaf(entry["blocking"]), Status.UNKNOWN, asks=(name,))
+        asked = Row(self.scope.leaf(entry["blocking"]), Status.UNKNOWN, asks=(name,), guard=True)
         return Decision((there, asked, Row(None, Status.NA, advises=(name,))), unsure=(name,))
 
     def _row(self, row: Mapping[str, Any]) -> Row:
@@ -184,6 +189,8 @@ class Compiler:
                 suggests=tuple(entry.get("suggests", ())),
                 subject=_subject(entry, scope),
                 questions=_questions(entry["evidence"]),
+                origins=titles_of(entry["source"], self.sources),
+                sections=sections_of(entry["source"], self.sources),
             )
 
 
@@ -199,7 +206,15 @@ def _head(data: Mapping[str, Any]) -> PolicyHead:
         draft=bool(data.get("draft")),
         review_due=date.fromisoformat(due) if due else None,
         note=data.get("note"),
+        route=data.get("route"),
     )
+
+
+def _derived(entry: Mapping[str, Any]) -> bool:
+    """Whether other criteria alone decide a criterion."""
+    asked = [row["when"] for row in entry.get("decide", ()) if "when" in row]
+    words = {word for word, _ in walk(asked) if word in LEAVES or word in REFERRING}
+    return "criterion" in words and words <= {"criterion", "always"}
 
 
 def _item(name: str, entry: Mapping[str, Any]) -> Item:

@@ -48,7 +48,10 @@ NOT_APPLICABLE = Outcome(Status.NA, Status.NA)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of a decision: when its answer is met, the criterion is `status`."""
+    """One row of a decision: when its answer is met, the criterion is `status`.
+
+    A `guard` only tells whether to ask: what it found is no evidence for the criterion.
+    """
 
     when: Leaf | None
     status: Status
@@ -59,6 +62,11 @@ class Row:
     supports: tuple[str, AmountOf] | None = None
     conditional: bool = False
     aside: bool = False
+    guard: bool = False
+
+    def evidence(self, answer: Answer) -> tuple[Finding, ...]:
+        """Return what speaks for or against the criterion in this row's answer."""
+        return () if self.guard else answer.findings
 
 
 class Body(Protocol):
@@ -94,7 +102,7 @@ class Decision:
     def _with_open(self, settled: Outcome, open_rows: Sequence[tuple[Row, Answer]]) -> Outcome:
         """Combine with rows that could have decided first, had we known (supervaluation)."""
         findings = distinct(
-            [f for _, answer in open_rows for f in answer.findings] + list(settled.findings)
+            [f for row, answer in open_rows for f in row.evidence(answer)] + list(settled.findings)
         )
         holes = unique(h for _, answer in open_rows for h in answer.holes)
         same = all(row.status is settled.status for row, _ in open_rows)
@@ -131,7 +139,7 @@ def _settle(row: Row, answer: Answer, context: Context) -> Outcome:
     outcome = Outcome(
         row.status,
         row.status,
-        answer.findings,
+        distinct(row.evidence(answer)),
         asks=row.asks,
         advises=row.advises,
         because=row.because,
@@ -219,4 +227,6 @@ class Criterion:
     parent: str | None = None
     counts: bool = False
     parameters: tuple[str, ...] = ()
+    sections: tuple[str, ...] = ()
+    derived: bool = False
     keys: frozenset[str] = field(default=frozenset())

@@ -195,6 +195,8 @@ class _Run(Running):
             would_change=self._would_change(outcome),
             evidence=outcome.findings,
             holes=outcome.holes,
+            sections=criterion.sections,
+            derived=criterion.derived,
         )
 
     def _would_change(self, outcome: Outcome) -> tuple[str, ...]:
@@ -219,6 +221,7 @@ class _Run(Running):
             source=raised.rule.source,
             evidence=tuple(j.sighting.finding for j in raised.judged),
             holes=raised.holes,
+            sections=raised.rule.sections,
         )
 
     def _missing(self, determination: str) -> Iterator[MissingItem]:

@@ -50,7 +50,8 @@ class SafetyRule:
 
     `policy` is whose text is the clinical source. `subject` are the value sets that name the flag:
     an encounter whose reason lies in them has looked at it. `questions` are the items of the safety
-    screen that ask about it.
+    screen that ask about it. `origins` are the titles of the documents it cites, `sections` the
+    sections.
     """
 
     id: str
@@ -63,6 +64,8 @@ class SafetyRule:
     suggests: tuple[str, ...]
     subject: frozenset[str]
     questions: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+    sections: tuple[str, ...] = ()
 
     @property
     def matters(self) -> bool:
@@ -124,6 +127,9 @@ class Raised:
             addressed=all(j.addressed for j in leading),
             suggests=self.rule.suggests,
             evidence=distinct(_evidence(leading)),
+            asks=self.asks(),
+            origins=self.rule.origins,
+            sections=self.rule.sections,
         )
 
 
