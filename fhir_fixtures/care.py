@@ -227,7 +227,6 @@ def add_medicines(chart: Chart, story: Json) -> None:
     """Add each medicine as an order by RxNorm product code."""
     for line in story.get("medicines", []):
         slug = "medication" + (f"-{line['kind']}" if "kind" in line else "")
-        dose = line.get("dose")
         content = {
             "status": line.get("status", "active"),
             "intent": "order",
@@ -235,9 +234,21 @@ def add_medicines(chart: Chart, story: Json) -> None:
             "subject": chart.patient,
             "authoredOn": chart.maybe_day(line.get("started")),
             "requester": reference(chart.practitioner("physician")),
-            "dosageInstruction": [{"text": dose}] if dose else [],
+            "dosageInstruction": dosage(chart, line),
         }
         chart.add("MedicationRequest", slug, content)
+
+
+def dosage(chart: Chart, line: Json) -> list[Json]:
+    """Return the dose of a medicine: in words, as an amount a day, and until when."""
+    found: Json = {"text": line["dose"]} if "dose" in line else {}
+    repeat: Json = {}
+    if "daily" in line:
+        found["doseAndRate"] = [{"doseQuantity": quantity(line["daily"], "mg")}]
+        repeat |= {"frequency": 1, "period": 1, "periodUnit": "d"}
+    if "ended" in line:
+        repeat["boundsPeriod"] = {"end": chart.day(line["ended"])}
+    return [found | ({"timing": {"repeat": repeat}} if repeat else {})] if found or repeat else []
 
 
 def add_other_orders(chart: Chart, story: Json) -> None:
