@@ -43,7 +43,7 @@ class Series:
 
 
 class Measures:
-    """Every series of a record by measure id; `notes` says what was left out and why."""
+    """Every series that holds anything `by_id` of its measure; `notes` says what was left out."""
 
     def __init__(self, facts: Facts) -> None:
         found, notes = readings(facts)
@@ -54,25 +54,22 @@ class Measures:
                 self._notes.append(f"{_said(point)} is dated after the order: not used")
             else:
                 by_measure[point.measure].append(point)
-        self._series = {name: self._make(name, points) for name, points in by_measure.items()}
+        self.by_id = {name: self._make(name, points) for name, points in by_measure.items()}
         self.notes = tuple(self._notes)
 
     def series(self, measure: str) -> Series:
         """Return the series of a measure, empty when it was never measured."""
-        return self._series.get(measure) or Series(measure)
-
-    def every(self) -> Iterable[Series]:
-        """Return all series that hold anything."""
-        return self._series.values()
+        return self.by_id.get(measure) or Series(measure)
 
     def _make(self, name: str, points: Sequence[Point]) -> Series:
         final = [point for point in points if not point.preliminary]
-        said = {(point.days, point.content) for point in final}
+        preliminary = [point for point in points if point.preliminary]
+        said = {(point.days, point.content) for point in final} if preliminary else set()
         return Series(
             name,
             self._one_a_day(point for point in final if point.days.exact),
             tuple(point for point in final if not point.days.exact),
-            tuple(p for p in points if p.preliminary and (p.days, p.content) not in said),
+            tuple(p for p in preliminary if (p.days, p.content) not in said),
         )
 
     def _one_a_day(self, points: Iterable[Point]) -> tuple[Point, ...]:
@@ -94,10 +91,10 @@ def _said(point: Point) -> str:
 
 
 def series_of(context: Context, names: Iterable[str]) -> list[Series]:
-    """Return the series of measures and groups of measures, each once."""
-    measures = context.facts.of(Measures)
+    """Return the series of measures and groups of measures that hold anything, each once."""
+    held = context.facts.of(Measures).by_id
     ids = context.facts.terminology.measures_of(names)
-    return [measures.series(one) for one in ids]
+    return [held[one] for one in ids if one in held]
 
 
 @once
@@ -143,7 +140,7 @@ def earliest_baseline(context: Context) -> date | None:
     """Return the first day on which any measure has its baseline; None before care began."""
     if episode(context).anchor is None:
         return None
-    every = (baselines(context, series) for series in context.facts.of(Measures).every())
+    every = (baselines(context, series) for series in context.facts.of(Measures).by_id.values())
     return min((found[0].day for found in every if found), default=None)
 
 
@@ -269,6 +266,8 @@ def measure(spec: Spec) -> Leaf:
 
 def suspecting(series: Series) -> Series:
     """Return a series in which results that are not final count, as they do for safety."""
+    if not series.preliminary:
+        return series
     exact = [point for point in series.preliminary if point.days.exact]
     points = sorted([*series.points, *exact], key=in_order)
     partial = [point for point in series.preliminary if not point.days.exact]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
 SNOMED = "http://snomed.info/sct"
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
@@ -41,8 +43,11 @@ def normal_system(system: str | None) -> str | None:
     OIDs, https in place of http, a closing slash, a version after "|" and, for SNOMED CT, an
     edition in the URL make no difference.
     """
-    if not isinstance(system, str) or not system:
-        return None
+    return _normal(system) if isinstance(system, str) and system else None
+
+
+@lru_cache(maxsize=1024)
+def _normal(system: str) -> str:
     name = system.split("|", 1)[0].strip().rstrip("/").lower()
     if name.startswith("https://"):
         name = f"http://{name[8:]}"

@@ -39,6 +39,9 @@ class Terminology:
         self._value_sets = dict(value_sets)
         self._index = Index(self._value_sets.values())
         self._holders = lru_cache(_REMEMBERED_CODES)(self._find)
+        self._measured = lru_cache(_REMEMBERED_CODES)(self._find_measures)
+        self._stated = lru_cache(_REMEMBERED_CODES)(self._find_stated)
+        self._members = lru_cache(_REMEMBERED_CODES)(self._find_members)
         self._places = places
         self.site = site
         if catalogue is not None:
@@ -120,11 +123,7 @@ class Terminology:
 
         Raises KeyError, naming it, for a name that is neither.
         """
-        found: dict[str, None] = {}
-        for name in names:
-            members = self._catalogue.groups.get(name)
-            found.update(dict.fromkeys(members if members else [self.measure(name).id]))
-        return tuple(found)
+        return self._members(tuple(names))
 
     def measures_coded(self, codings: Iterable[Coding]) -> tuple[Measure, ...]:
         """Return the measures that codes of an Observation or goal stand for, each once.
@@ -143,20 +142,14 @@ class Terminology:
         canonical = normal_system(system)
         if canonical is None or not isinstance(code, str):
             return ()
-        return tuple(self._catalogue.by_code.get((canonical, normal_code(canonical, code)), ()))
+        return self._measured(canonical, code)
 
     def measures_answered(self, questionnaires: Iterable[str], link: str) -> tuple[Measure, ...]:
         """Return the measures an item of a form states, by the form's canonical or its last part.
 
         The canonical may carry a version. Single PROMIS items are scored in `promis`.
         """
-        by_item = self._catalogue.by_item
-        found = (
-            measure
-            for name in questionnaires
-            for measure in by_item.get((normal_canonical(name), link), ())
-        )
-        return tuple(dict.fromkeys(found))
+        return self._stated(frozenset(questionnaires), link)
 
     def measures_of_questionnaire(self, canonical: str) -> dict[str, str]:
         """Return the measure id of each linkId of a questionnaire that states a measure."""
@@ -200,6 +193,25 @@ class Terminology:
     @cached_property
     def _regions(self) -> Regions:
         return read_regions(self._places)
+
+    def _find_measures(self, canonical: str, code: str) -> tuple[Measure, ...]:
+        return tuple(self._catalogue.by_code.get((canonical, normal_code(canonical, code)), ()))
+
+    def _find_stated(self, questionnaires: frozenset[str], link: str) -> tuple[Measure, ...]:
+        by_item = self._catalogue.by_item
+        found = (
+            measure
+            for name in sorted(questionnaires)
+            for measure in by_item.get((normal_canonical(name), link), ())
+        )
+        return tuple(dict.fromkeys(found))
+
+    def _find_members(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        found: dict[str, None] = {}
+        for name in names:
+            members = self._catalogue.groups.get(name)
+            found.update(dict.fromkeys(members if members else [self.measure(name).id]))
+        return tuple(found)
 
     def _find(self, system: str | None, code: str) -> frozenset[str]:
         canonical = normal_system(system)
