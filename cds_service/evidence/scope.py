@@ -105,15 +105,18 @@ def scope_of(facts: Facts) -> Scope:
         joins = kind == "companions" and (together or _for_massage(draft.resource, facts))
         if kind == "triggers" or joins:
             orders.append(draft)
-        elif not draft.codes and _names_massage(draft.resource):
+        elif not draft.codes and _may_be_massage(draft.resource):
             text_only.append(draft)
         else:
             others.append(draft)
     return Scope(tuple(orders), tuple(text_only), tuple(others))
 
 
-def _names_massage(order: Resource) -> bool:
-    return _massage(words_of([fields.item(order, "code")]))
+def _may_be_massage(order: Resource) -> bool:
+    """Whether an order names massage in words, or does not tell at all what is ordered."""
+    code = fields.item(order, "code")
+    told = words_of([code])
+    return _massage(told) or not (told or any(system for system, _ in fields.codings([code])))
 
 
 def _massage(texts: Iterable[str]) -> bool:
