@@ -28,6 +28,7 @@ class Finding:
     The rest serves safety rules: `day` is the date counted from (onset, else recorded), `regions`
     the body regions concerned (empty: not known), `side` "left", "right" or None, `suspected` an
     unconfirmed diagnosis or preliminary result, `value_sets` the value sets that hold its code.
+    `via` says which mapping of the site's own codes gave the fact, None when none did.
     """
 
     reference: str
@@ -39,6 +40,7 @@ class Finding:
     side: str | None = None
     suspected: bool = False
     value_sets: frozenset[str] = frozenset()
+    via: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

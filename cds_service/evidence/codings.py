@@ -37,15 +37,6 @@ def status(resource: object, name: str) -> str | None:
     return said.strip().lower() if said else None
 
 
-def words_of(concepts: Iterable[object]) -> list[str]:
-    """Return text and displays of CodeableConcepts."""
-    said: list[str | None] = []
-    for concept in concepts:
-        said.append(fields.text(concept, "text"))
-        said.extend(fields.text(coding, "display") for coding in fields.items(concept, "coding"))
-    return [text for text in said if text]
-
-
 def value(concepts: Iterable[object]) -> str | None:
     """Return the first code, to be shown as the value of a finding."""
     return next((code for _, code in fields.codings(concepts)), None)
@@ -80,6 +71,7 @@ def regions(facts: Facts, *concepts: object) -> tuple[frozenset[str], str | None
 
 
 def _regions(facts: Facts, concept: object) -> tuple[frozenset[str], str | None]:
-    said = words_of([concept])
-    found, side = facts.terminology.regions_of(fields.codings([concept]), said[0] if said else None)
+    said = fields.words_of([concept])
+    coded = fields.coded(facts, [concept])
+    found, side = facts.terminology.regions_of(coded, said[0] if said else None)
     return frozenset(found), side

@@ -43,6 +43,7 @@ class ConditionFact:
     still: bool = False
     reason: bool = False
     stated: bool = False
+    via: str | None = None
 
     @property
     def suspected(self) -> bool:
@@ -67,6 +68,7 @@ class ConditionFact:
             side=self.side,
             suspected=self.suspected,
             value_sets=self.value_sets,
+            via=self.via,
         )
 
 
@@ -118,7 +120,8 @@ def condition_fact(resource: Resource, facts: Facts) -> ConditionFact:
     clinical = status(resource, "clinicalStatus")
     return ConditionFact(
         reference=fields.identity(resource),
-        codings=tuple(fields.codings([code])),
+        codings=fields.known_codes(facts, [code]),
+        via=fields.via(facts, [code]),
         text=fields.label(code, "Condition"),
         value_sets=fields.value_sets(facts, [code]),
         due_to=_due_to(resource, facts),

@@ -56,12 +56,10 @@ def _document(facts: Facts, resource: Resource) -> Document:
     period = fields.period_start(fields.item(resource, "context"), "period")
     days, written = fields.first_date(facts, period, fields.text(resource, "date"))
     kind = resource.get("type")
-    loinc = {code for system, code in fields.codings([kind]) if system == LOINC}
-    content = frozenset(
-        code
-        for system, code in fields.codings(fields.items(resource, "category"))
-        if system == CONTENT
-    )
+    categories = fields.items(resource, "category")
+    coded = fields.coded(facts, [kind, *categories])
+    loinc = {code for system, code in fields.coded(facts, [kind]) if system == LOINC}
+    content = frozenset(code for system, code in coded if system == CONTENT)
     title = fields.label(kind, "Document")
     day = days.first if days and days.exact else None
     return Document(
@@ -70,7 +68,14 @@ def _document(facts: Facts, resource: Resource) -> Document:
         _about(facts, resource),
         _signed(fields.text(resource, "docStatus")),
         days,
-        Finding(fields.identity(resource), written, ", ".join(sorted(content)) or None, title, day),
+        Finding(
+            fields.identity(resource),
+            written,
+            ", ".join(sorted(content)) or None,
+            title,
+            day,
+            via=fields.via(facts, [kind, *categories]),
+        ),
     )
 
 

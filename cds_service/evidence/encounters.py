@@ -73,7 +73,8 @@ def _encounter(facts: Facts, resource: Resource) -> Event:
     named = [fields.item(one, "individual") for one in fields.items(resource, "participant")]
     people, roles = _people(facts, named)
     kind = next(iter(fields.items(resource, "type")), None)
-    finding = _finding(resource, days, written, fields.label(kind, "Encounter"))
+    via = fields.via(facts, concepts)
+    finding = _finding(resource, days, written, fields.label(kind, "Encounter"), via)
     status = fields.text(resource, "status") or ""
     kinds = fields.value_sets(facts, concepts)
     diagnoses = _diagnoses(facts, resource)
@@ -81,9 +82,12 @@ def _encounter(facts: Facts, resource: Resource) -> Event:
     return Event(status, kinds, reasons, people, roles, days, finding, diagnoses)
 
 
-def _finding(resource: Resource, days: Days | None, written: str | None, title: str) -> Finding:
+def _finding(
+    resource: Resource, days: Days | None, written: str | None, title: str, via: str | None
+) -> Finding:
     day = days.first if days and days.exact else None
-    return Finding(fields.identity(resource), written, fields.text(resource, "status"), title, day)
+    held = fields.text(resource, "status")
+    return Finding(fields.identity(resource), written, held, title, day, via=via)
 
 
 def _reasons(facts: Facts, resource: Resource) -> frozenset[str]:
@@ -148,7 +152,7 @@ def _service(facts: Facts, resource: Resource, dates: Iterable[str | None]) -> E
         frozenset(),
         frozenset(),
         days,
-        _finding(resource, days, written, fields.label(code, "Service")),
+        _finding(resource, days, written, fields.label(code, "Service"), fields.via(facts, [code])),
     )
 
 

@@ -12,6 +12,8 @@ from cds_service.evidence.answer import Answer, Finding, Status, cannot_tell, no
 from cds_service.evidence.context import Context, Facts
 from cds_service.evidence.dates import Days, parse_days
 from cds_service.record.model import Hole, Resource, relative
+from cds_service.terminology import Terminology
+from cds_service.terminology.dialect import BARE, WORDS
 
 Coding = tuple[str | None, str]
 NUMERIC_TEXT_LIMIT = 40
@@ -71,6 +73,44 @@ def codings(concepts: Iterable[object]) -> list[Coding]:
     ]
 
 
+def words_of(concepts: Iterable[object]) -> list[str]:
+    """Return text and displays of CodeableConcepts."""
+    said: list[str | None] = []
+    for concept in concepts:
+        said.append(text(concept, "text"))
+        said.extend(text(coding, "display") for coding in items(concept, "coding"))
+    return [one for one in said if one]
+
+
+def coded(facts: Facts, concepts: Iterable[object]) -> list[Coding]:
+    """Return (system, code) of CodeableConcepts, then what the site's own codes and words mean."""
+    return coded_by(facts.terminology, concepts)
+
+
+def coded_by(terminology: Terminology, concepts: Iterable[object]) -> list[Coding]:
+    """Return the same where only the terminology is at hand."""
+    site = terminology.site
+    if site is None:
+        return codings(concepts)
+    listed = list(concepts)
+    return site.meant(codings(listed), words_of(listed))
+
+
+def known_codes(facts: Facts, concepts: Iterable[object]) -> tuple[Coding, ...]:
+    """Return the codes of CodeableConcepts, then those that the site's own ones stand for."""
+    found = coded_by(facts.terminology, concepts)
+    return tuple(one for one in found if one[0] not in (BARE, WORDS))
+
+
+def via(facts: Facts, concepts: Iterable[object]) -> str | None:
+    """Say which mappings of the site the concepts go through; None when through none."""
+    site = facts.terminology.site
+    if site is None:
+        return None
+    listed = list(concepts)
+    return site.via(codings(listed), words_of(listed))
+
+
 def codes(concepts: Iterable[object]) -> frozenset[str]:
     """Return the codes of CodeableConcepts, whatever their systems."""
     return frozenset(code for _, code in codings(concepts))
@@ -78,8 +118,14 @@ def codes(concepts: Iterable[object]) -> frozenset[str]:
 
 def value_sets(facts: Facts, concepts: Iterable[object]) -> frozenset[str]:
     """Return the value sets that hold any coding of the concepts."""
-    found = codings(concepts)
+    found = coded(facts, concepts)
     return frozenset(facts.terminology.classify(found)) if found else frozenset()
+
+
+def named(facts: Facts, concepts: Iterable[object]) -> frozenset[str]:
+    """Return the codes of the concepts, whatever their systems, and the value sets of them."""
+    found = coded(facts, concepts)
+    return frozenset(code for _, code in found) | facts.terminology.classify(found)
 
 
 def identity(resource: Resource) -> str:
@@ -173,8 +219,9 @@ def answer(
 
 
 def holes_of(context: Context, *keys: str) -> tuple[Hole, ...]:
-    """Return the holes in the query keys a leaf reads."""
-    return context.facts.record.holes_of(keys)
+    """Return the holes in the query keys a leaf reads, here and as the site records it."""
+    site = context.facts.terminology.site
+    return context.facts.record.holes_of(site.also_read(keys) if site else keys)
 
 
 def walk(resource: object) -> Iterator[dict[str, Any]]:

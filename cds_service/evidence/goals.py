@@ -53,7 +53,8 @@ class Goals:
 def _goal(facts: Facts, resource: Resource) -> Goal:
     start, written = first_start(facts, resource)
     targets = tuple(_target(facts, one, start) for one in fields.items(resource, "target"))
-    achievement = fields.codes(fields.items(resource, "achievementStatus"))
+    achieved = fields.items(resource, "achievementStatus")
+    achievement = frozenset(code for _, code in fields.known_codes(facts, achieved))
     due = min((t.due.last for t in targets if t.due), default=None)
     parts = (*sorted(achievement), f"due {due.isoformat()}" if due else "")
     value = ", ".join(part for part in parts if part) or None

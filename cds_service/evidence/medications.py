@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from fractions import Fraction
 
 from cds_service.evidence import fields
 from cds_service.evidence.answer import Answer, Finding, Status
@@ -20,6 +21,7 @@ ENDED = frozenset({"stopped", COMPLETED, "on-hold"})
 MEANT = frozenset({"proposal", "plan"})
 DAYS_OF_UNIT = {"d": 1, "day": 1, "days": 1, "wk": 7, "week": 7, "weeks": 7}
 LONGEST = 3660
+MILLIGRAM = frozenset({"mg", "milligram", "milligrams"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,14 @@ def _course(facts: Facts, resource: Resource) -> Course:
         status == RUNNING and (end is None or end >= facts.day),
         start,
         end,
-        Finding(fields.identity(resource), written, f"{value or '?'} ({status})", title, day),
+        Finding(
+            fields.identity(resource),
+            written,
+            f"{value or '?'} ({status})",
+            title,
+            day,
+            via=fields.via(facts, concepts),
+        ),
         status,
         frozenset(fields.codings(concepts)),
         daily_dose(resource),
@@ -130,9 +139,13 @@ def medication(spec: Spec) -> Leaf:
     `within` days; an ended course whose end is not stated leaves it open.
     """
     kinds, limit = frozenset(fields.names(spec["in"])), spec.get("within")
-    active, length = bool(spec.get("active")), spec.get("for")
+    active, length, least = bool(spec.get("active")), spec.get("for"), spec.get("daily-mg")
 
     def judge(context: Context, one: Course) -> Status:
+        dosed = Status.MET if least is None else _dosed(one, Fraction(least))
+        return fields.weakest([dosed, in_time(context, one)])
+
+    def in_time(context: Context, one: Course) -> Status:
         if active and not one.active:
             return Status.NOT_MET
         if limit is None or one.active:
@@ -153,6 +166,13 @@ def medication(spec: Spec) -> Leaf:
         return fields.answer(found, fields.holes_of(context, "medications"))
 
     return ask
+
+
+def _dosed(one: Course, least: Fraction) -> Status:
+    """Whether the daily dose is so many milligrams; unknown where it is not stated so."""
+    if one.daily is None or one.daily[1] not in MILLIGRAM:
+        return Status.UNKNOWN
+    return Status.MET if one.daily[0] >= least else Status.NOT_MET
 
 
 def _interval(facts: Facts, one: Course) -> tuple[date | None, date | None]:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from cds_service.evidence import fields
-from cds_service.evidence.answer import Answer, Finding, Status, not_shown, shown
+from cds_service.evidence.answer import Answer, Finding, Status, cannot_tell, not_shown, shown
 from cds_service.evidence.codings import data, regions
 from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf
 from cds_service.evidence.dates import Days
-from cds_service.evidence.dose import Dose, Range, read_dose
+from cds_service.evidence.dose import WEEK, Dose, Range, read_dose
 from cds_service.evidence.phrases import said
 from cds_service.evidence.quantities import Quantity, quantity
 from cds_service.evidence.scope import Draft, order_words, scope_of
@@ -240,6 +240,35 @@ def order_weeks(context: Context) -> Quantity:
     return _quantity(_exactly(longest), findings)
 
 
+@quantity("order.last-day")
+def order_last_day(context: Context) -> Quantity:
+    """Days from the order's date to the last visit it asks for; the latest order counts.
+
+    Visits follow each other at the ordered frequency from the stated start, or from the order's
+    date; where frequency or number is not stated, the stated end is the last day.
+    """
+    told = [(order, _last_day(order.dose, context)) for order in context.group.orders]
+    known = [(order, days) for order, days in told if days is not None]
+    if not known or len(known) < len(told):
+        return Quantity(None)
+    latest = max(days for _, days in known)
+    findings = [o.finding(f"day {float(days):g}", "Last ordered visit") for o, days in known]
+    return Quantity(latest, tuple(findings))
+
+
+def _last_day(dose: Dose, context: Context) -> Fraction | None:
+    starts = [context.facts.day, *([dose.start.last] if dose.start and dose.start.exact else [])]
+    until_start = (max(starts) - context.facts.day).days
+    if dose.visits and dose.visits[1] <= 1:
+        return Fraction(until_start)
+    ends = []
+    if dose.visits and dose.per_week:
+        ends.append(until_start + (dose.visits[1] - 1) * WEEK / dose.per_week)
+    if dose.end and dose.end.exact:
+        ends.append(Fraction((dose.end.last - context.facts.day).days))
+    return max(min(ends), Fraction(0)) if ends else None
+
+
 @quantity("order.units-per-visit")
 def order_units(context: Context) -> Quantity:
     """15-minute units in one visit, added up over the codes signed together."""
@@ -325,6 +354,8 @@ def order_says(spec: Spec) -> Leaf:
         asked.append(_code_in(frozenset(fields.names(spec["code-in"]))))
     asked += [_note(name) for name in fields.names(spec.get("note"))]
     asked += [_note(f"type-{name}") for name in fields.names(spec.get("type-of-service"))]
+    if "site-in" in spec:
+        asked.append(_site_in(frozenset(fields.names(spec["site-in"]))))
     if "category-in" in spec:
         asked.append(_category_in(frozenset(fields.names(spec["category-in"]))))
     return lambda context: _all(ask(context) for ask in asked)
@@ -369,9 +400,26 @@ def _code_in(wanted: frozenset[str]) -> Ask:
 
 def _note(name: str) -> Ask:
     def ask(context: Context) -> Answer:
-        told = [(order, said(name, order.words)) for order in context.group.orders]
+        site = context.facts.terminology.site
+        told = [(order, said(name, order.words, site)) for order in context.group.orders]
         findings = [order.finding(text, "Words of the order") for order, text in told if text]
         return shown(findings) if findings else not_shown()
+
+    return ask
+
+
+def _site_in(wanted: frozenset[str]) -> Ask:
+    """Ask for a site in some regions; one that reaches beyond them may be meant, or may not."""
+
+    def ask(context: Context) -> Answer:
+        group: OrderGroup = context.group
+        found = [(order, site) for order in group.orders for site in order.sites]
+        inside = [pair for pair in found if pair[1].regions and pair[1].regions <= wanted]
+        partly = [pair for pair in found if pair[1].regions & wanted or not pair[1].regions]
+        findings = [order.finding(site.text, "Site") for order, site in inside or partly]
+        if inside:
+            return shown(findings)
+        return cannot_tell(findings) if partly else not_shown()
 
     return ask
 

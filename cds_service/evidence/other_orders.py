@@ -15,6 +15,7 @@ from cds_service.evidence.dates import Days
 from cds_service.evidence.dose import read_dose
 from cds_service.evidence.orders import OrderGroup
 from cds_service.evidence.people import Person, performers
+from cds_service.evidence.reasons import asked
 from cds_service.evidence.scope import NOT_SIGNED, procedure_codes
 from cds_service.evidence.sites import at_ordered_site
 from cds_service.evidence.windows import overlap
@@ -38,6 +39,9 @@ class OtherOrder:
     authored: str | None
     regions: frozenset[str]
     side: str | None
+    priority: str | None
+    reasons: frozenset[str]
+    reason_codes: frozenset[fields.Coding]
 
 
 class OtherOrders:
@@ -66,7 +70,7 @@ def _other(order: Resource, facts: Facts) -> OtherOrder:
     return OtherOrder(
         reference=fields.identity(order),
         resource=order,
-        codes=procedure_codes(order),
+        codes=procedure_codes(order, facts.terminology),
         value_sets=fields.value_sets(facts, [fields.item(order, "code")]),
         active=fields.text(order, "status") in RUNNING,
         start=dose.start or fields.first_date(facts, authored)[0],
@@ -74,6 +78,11 @@ def _other(order: Resource, facts: Facts) -> OtherOrder:
         authored=authored,
         regions=where,
         side=side,
+        priority=fields.text(order, "priority"),
+        reasons=frozenset(
+            one for e in fields.items(order, "reasonReference") if (one := fields.reference(e))
+        ),
+        reason_codes=frozenset(fields.codings(fields.items(order, "reasonCode"))),
     )
 
 
@@ -91,7 +100,11 @@ def _replaced(group: OrderGroup) -> frozenset[str]:
 Test = Callable[[OtherOrder, Context], Status]
 
 
-@leaf("other-order", keys=("orders",))
+def _keys(spec: Spec) -> tuple[str, ...]:
+    return ("orders", "conditions") if spec.get("same-reason") else ("orders",)
+
+
+@leaf("other-order", keys=_keys)
 def other_order(spec: Spec) -> Leaf:
     """An order on file in value sets, by status, place, time and discipline."""
     wanted = frozenset(fields.names(spec.get("in")))
@@ -106,6 +119,11 @@ def other_order(spec: Spec) -> Leaf:
         tests.append(_overlapping)
     if "covering" in spec:
         tests.append(_covering(Fraction(spec["covering"])))
+    if "priority" in spec:
+        priorities = frozenset(fields.names(spec["priority"]))
+        tests.append(lambda other, _context: _status(other.priority in priorities))
+    if spec.get("same-reason"):
+        tests.append(_same_reason)
     if "same-discipline" in spec:
         tests.append(_discipline(bool(spec["same-discipline"])))
     return lambda context: _found(wanted, tests, context)
@@ -133,6 +151,19 @@ def _status(fits: object) -> Status:
 
 def _same_region(other: OtherOrder, context: Context) -> Status:
     return at_ordered_site(other.regions, other.side, context.group)
+
+
+def _same_reason(other: OtherOrder, context: Context) -> Status:
+    """Whether it is for what the orders under review are for: a shared code, diagnosis or place."""
+    reasons = asked(context).reasons
+    ours = {fact.reference for reason in reasons for fact in reason.conditions}
+    codes = {code for reason in reasons for code in reason.codings}
+    if other.reasons & ours or other.reason_codes & codes:
+        return Status.MET
+    where = _same_region(other, context)
+    if not (other.reasons or other.reason_codes):
+        return where
+    return Status.MET if where is Status.MET else Status.NOT_MET
 
 
 def _overlapping(other: OtherOrder, context: Context) -> Status:

@@ -15,6 +15,7 @@ from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf
 from cds_service.evidence.dates import parse_days
 from cds_service.evidence.quantities import Quantity, quantity
 from cds_service.record.model import Resource
+from cds_service.terminology.dialect import BARE, WORDS
 from cds_service.terminology.systems import normal_system
 
 Named = Callable[[Facts, Resource], "list[Person]"]
@@ -112,12 +113,12 @@ class People:
         concepts: list[object],
         told: str,
     ) -> Person:
-        found = fields.codings(concepts)
+        found = fields.coded(self._facts, concepts)
         roles = frozenset(self._facts.terminology.classify(found)) if found else frozenset()
         understood = data("scope.yaml")["role-systems"]
         known = bool(roles) or any(normal_system(system) in understood for system, _ in found)
         text = fields.label(concepts[0], told) if concepts else told
-        codes = frozenset(code for _, code in found)
+        codes = frozenset(code for system, code in found if system not in (BARE, WORDS))
         return Person(reference, identities, roles, codes, known, value(concepts), text)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from cds_service.evidence.codings import data
+from cds_service.terminology import Dialect
 
 _CLAUSE = re.compile(r"[.;:,!?\n()]+")
 _SPACE = re.compile(r"[\s\-_/]+")
@@ -17,29 +18,31 @@ def phrase_lists() -> frozenset[str]:
     return frozenset(data("phrases.yaml")["lists"])
 
 
-def said(name: str, words: Mapping[str, Iterable[str]]) -> str | None:
+def said(name: str, words: Mapping[str, Iterable[str]], site: Dialect | None = None) -> str | None:
     """Return the text in which a phrase of the list stands, None when it stands nowhere.
 
-    `words` are the texts of an order by place: note, category, order-detail, instruction.
+    `words` are the texts of an order by place: note, category, order-detail, instruction. `site`
+    may add phrases of its own to the list.
     """
     entry = data("phrases.yaml")["lists"][name]
+    wanted = _pattern(name, site.phrases.get(name, ()) if site else ())
     texts = [text for place in entry.get("reads", ("note",)) for text in words.get(place, ())]
     if entry.get("alone"):
-        return _nothing_else(name, texts)
-    return next((text for text in texts if _says(name, text)), None)
+        return _nothing_else(wanted, texts)
+    return next((text for text in texts if _says(wanted, text)), None)
 
 
-def _says(name: str, text: str) -> bool:
+def _says(wanted: re.Pattern[str], text: str) -> bool:
     return any(
         not _negated(clause[: match.start()])
         for clause in _clauses(text)
-        for match in _pattern(name).finditer(clause)
+        for match in wanted.finditer(clause)
     )
 
 
-def _nothing_else(name: str, texts: list[str]) -> str | None:
+def _nothing_else(wanted: re.Pattern[str], texts: list[str]) -> str | None:
     clauses = [clause for text in texts for clause in _clauses(text)]
-    if not clauses or not all(_pattern(name).fullmatch(_bare(clause)) for clause in clauses):
+    if not clauses or not all(wanted.fullmatch(_bare(clause)) for clause in clauses):
         return None
     return texts[0]
 
@@ -63,8 +66,9 @@ def _negated(before: str) -> bool:
     )
 
 
-@lru_cache(maxsize=64)
-def _pattern(name: str) -> re.Pattern[str]:
-    phrases = (_SPACE.sub(" ", one) for one in data("phrases.yaml")["lists"][name]["phrases"])
+@lru_cache(maxsize=256)
+def _pattern(name: str, more: tuple[str, ...]) -> re.Pattern[str]:
+    listed = (*data("phrases.yaml")["lists"][name]["phrases"], *more)
+    phrases = (_SPACE.sub(" ", one) for one in listed)
     longest_first = sorted(map(re.escape, phrases), key=len, reverse=True)
     return re.compile(rf"(?<!\w)(?:{'|'.join(longest_first)})(?!\w)")

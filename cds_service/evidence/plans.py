@@ -55,7 +55,7 @@ def _plan(facts: Facts, resource: Resource) -> Plan:
     categories = fields.items(resource, "category")
     day = start.first if start and start.exact else None
     return Plan(
-        fields.codes(categories) | fields.value_sets(facts, categories),
+        fields.named(facts, categories),
         tuple(_activity(facts, one) for one in fields.items(resource, "activity")),
         end,
         Finding(
@@ -64,6 +64,7 @@ def _plan(facts: Facts, resource: Resource) -> Plan:
             f"ends {ending}" if ending else None,
             fields.text(resource, "title") or "Plan of care",
             day,
+            via=fields.via(facts, [*categories, *_planned(resource)]),
         ),
     )
 
@@ -89,7 +90,12 @@ def _activity(facts: Facts, resource: Resource) -> Activity:
         fields.text(pointed, "occurrenceDateTime"),
         _event(detail),
     )
-    return Activity(fields.codes(concepts) | fields.value_sets(facts, concepts), scheduled)
+    return Activity(fields.named(facts, concepts), scheduled)
+
+
+def _planned(resource: Resource) -> list[object]:
+    details = (fields.item(one, "detail") for one in fields.items(resource, "activity"))
+    return [concept for detail in details for concept in fields.items(detail, "code")]
 
 
 def _event(detail: Resource) -> str | None:

@@ -43,6 +43,7 @@ def _procedure(facts: Facts, resource: Resource) -> tuple[Days | None, Finding]:
         regions=sites,
         side=side,
         value_sets=fields.value_sets(facts, [code]),
+        via=fields.via(facts, [code]),
     )
     return days, finding
 

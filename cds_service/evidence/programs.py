@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from cds_service.evidence import fields
@@ -33,34 +32,32 @@ def program(spec: Spec) -> Leaf:
 def _enrolled(asked: list[tuple[str, dict[str, Any]]], context: Context) -> Answer:
     facts = context.facts
     found = [
-        (status, _finding(resource, name))
+        (status, _finding(resource, name, facts, kind))
         for kind in KINDS
         for resource in facts.record.of_type(kind)
         for name, entry in asked
-        if _names(resource, kind, entry)
+        if _names(resource, kind, entry, facts)
         if (status := _running(resource, kind, facts)) is not Status.NOT_MET
     ]
     return fields.answer(found, fields.holes_of(context, "flags", "plans", "episodes"))
 
 
-def _names(resource: Resource, kind: str, entry: dict[str, Any]) -> bool:
-    concepts = [concept for name in KINDS[kind] for concept in fields.items(resource, name)]
+def _names(resource: Resource, kind: str, entry: dict[str, Any], facts: Facts) -> bool:
+    concepts = _concepts(resource, kind)
     wanted = {(one["system"], one["code"]) for one in entry["codes"]}
-    if wanted & set(fields.codings(concepts)):
+    if wanted & set(fields.coded(facts, concepts)):
         return True
-    titles = list(_titles(resource, concepts))
+    titles = [said for one in concepts if (said := fields.text(one, "text"))]
     return any(
         re.search(rf"(?<!\w){re.escape(t)}(?!\w)", s) for t in entry["titles"] for s in titles
     )
 
 
-def _titles(resource: Resource, concepts: list[dict[str, Any]]) -> Iterator[str]:
-    for name in ("title", "name"):
-        if title := fields.text(resource, name):
-            yield title
-    for concept in concepts:
-        if said := fields.text(concept, "text"):
-            yield said
+def _concepts(resource: Resource, kind: str) -> list[dict[str, Any]]:
+    """Return what enrols, with title and name as words that a site may map."""
+    coded = [concept for name in KINDS[kind] for concept in fields.items(resource, name)]
+    said = (fields.text(resource, name) for name in ("title", "name"))
+    return [*coded, *({"text": words} for words in said if words)]
 
 
 def _running(resource: Resource, kind: str, facts: Facts) -> Status:
@@ -87,6 +84,7 @@ def _in_period(period: dict[str, Any], facts: Facts) -> Status:
     return inside(start, end, facts.day)
 
 
-def _finding(resource: Resource, name: str) -> Finding:
+def _finding(resource: Resource, name: str, facts: Facts, kind: str) -> Finding:
     began = fields.text(fields.item(resource, "period"), "start")
-    return Finding(fields.identity(resource), began, name, f"Enrolled in {name}")
+    via = fields.via(facts, _concepts(resource, kind))
+    return Finding(fields.identity(resource), began, name, f"Enrolled in {name}", via=via)

@@ -14,10 +14,11 @@ from cds_service.evidence.diagnoses import ConditionFact, Conditions, condition_
 from cds_service.evidence.fields import Coding
 from cds_service.evidence.orders import OrderFact
 from cds_service.record.model import Resource
-from cds_service.terminology.systems import ICD10CM, normal_code, normal_system
+from cds_service.terminology.systems import ICD10CM, SNOMED, normal_code, normal_system
 
 DROPPED = frozenset({"refuted", "entered-in-error"})
 ICD_CATEGORY = 3
+SYSTEMS = {"icd-10-cm": ICD10CM, "snomed-ct": SNOMED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +39,17 @@ class Reason:
     refuted: bool = False
     mistaken: bool = False
     unread: bool = False
+    via: str | None = None
 
     @property
     def coded(self) -> bool:
         """Whether it carries a code with a system."""
         return any(system for system, _ in self.codings)
+
+    @property
+    def understood(self) -> bool:
+        """Whether it carries a code, or words that the site maps."""
+        return bool(self.codings or self.value_sets)
 
     @property
     def sets(self) -> frozenset[str]:
@@ -56,7 +63,8 @@ class Reason:
     def finding(self) -> Finding:
         """Return what the order says."""
         code = self.codings[0][1] if self.codings else None
-        return Finding(self.order, self.authored, code, self.text, value_sets=self.value_sets)
+        sets = self.value_sets
+        return Finding(self.order, self.authored, code, self.text, value_sets=sets, via=self.via)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +98,7 @@ def asked(context: Context) -> Asked:
     stated = [
         _stated(reason, context.facts)
         for reason in reasons
-        if reason.codings and not (reason.conditions or reason.refuted)
+        if reason.understood and not (reason.conditions or reason.refuted)
     ]
     conditions = tuple(dict.fromkeys([*recorded, *contained, *stated]))
     return Asked(conditions, reasons)
@@ -138,7 +146,8 @@ def _reason(order: OrderFact, concept: Resource, facts: Facts) -> Reason:
     return Reason(
         order=order.reference,
         authored=order.authored,
-        codings=tuple(fields.codings([concept])),
+        codings=fields.known_codes(facts, [concept]),
+        via=fields.via(facts, [concept]),
         text=fields.label(concept, shown),
         value_sets=fields.value_sets(facts, [concept]),
     )
@@ -194,6 +203,7 @@ def _stated(reason: Reason, facts: Facts) -> ConditionFact:
         side=side,
         reason=True,
         stated=True,
+        via=reason.via,
     )
 
 
@@ -203,7 +213,7 @@ def vague(reasons: Iterable[Reason]) -> list[Finding]:
 
 
 def _unclear(reason: Reason) -> bool:
-    return not (reason.codings or reason.conditions or reason.refuted)
+    return not (reason.understood or reason.conditions or reason.refuted)
 
 
 ReasonTest = Callable[[Sequence[Reason], date], Answer]
@@ -217,6 +227,8 @@ def reason(spec: Spec) -> Leaf:
         tests.append(_coded)
     if spec.get("on-file"):
         tests.append(_on_file)
+    if "system" in spec:
+        tests.append(_in_system(normal_system(SYSTEMS[spec["system"]])))
     if "only-in" in spec:
         tests.append(_only_in(frozenset(fields.names(spec["only-in"]))))
     if "in" in spec or spec.get("inactive"):
@@ -253,6 +265,19 @@ def _on_file(reasons: Sequence[Reason], on: date) -> Answer:
         return Answer(Status.MET, _evidence(filed, on))
     found = [reason.finding() for reason in reasons]
     return cannot_tell(found) if any(reason.unread for reason in reasons) else not_shown(found)
+
+
+def _in_system(system: str | None) -> ReasonTest:
+    """Ask whether every reason carries a code of one system."""
+
+    def test(reasons: Sequence[Reason], on: date) -> Answer:
+        findings = _evidence(reasons, on)
+        said = [{known for known, _ in _normal(reason.codings)} for reason in reasons]
+        if said and all(system in known for known in said):
+            return Answer(Status.MET, findings)
+        return not_shown(findings)
+
+    return test
 
 
 def _only_in(wanted: frozenset[str]) -> ReasonTest:

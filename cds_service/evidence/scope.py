@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, tzinfo
 
 from cds_service.evidence import fields
-from cds_service.evidence.codings import belongs, data, words_of
+from cds_service.evidence.codings import belongs, data
 from cds_service.evidence.context import Facts
 from cds_service.evidence.dates import parse_days
 from cds_service.evidence.people import performers
@@ -26,17 +26,13 @@ class Draft:
 
     reference: str
     resource: Resource
-
-    @property
-    def codes(self) -> frozenset[str]:
-        """Procedure codes."""
-        return procedure_codes(self.resource)
+    codes: frozenset[str]
 
 
-def reviewable(drafts: Sequence[object], patient_id: str) -> list[Draft]:
+def reviewable(drafts: Sequence[object], patient_id: str, terminology: Terminology) -> list[Draft]:
     """Return the ServiceRequests to be carried out for this patient, whatever their intent."""
     return [
-        Draft(_reference(order, position), order)
+        Draft(_reference(order, position), order, procedure_codes(order, terminology))
         for position, order in enumerate(drafts, start=1)
         if isinstance(order, dict) and _wanted(order, patient_id)
     ]
@@ -56,9 +52,9 @@ def _reference(order: Resource, position: int) -> str:
     return f"ServiceRequest/{identifier}" if identifier else f"#{position}"
 
 
-def procedure_codes(order: Resource) -> frozenset[str]:
+def procedure_codes(order: Resource, terminology: Terminology) -> frozenset[str]:
     """Return the codes of a ServiceRequest in the systems for procedures."""
-    coded = fields.codings([fields.item(order, "code")])
+    coded = fields.coded_by(terminology, [fields.item(order, "code")])
     return frozenset(code.strip() for system, code in coded if normal_system(system) in PROCEDURES)
 
 
@@ -68,8 +64,8 @@ def order_words(order: Resource) -> dict[str, list[str]]:
     noted = (fields.text(note, "text") for note in fields.items(order, "note"))
     return {
         "note": [text for text in noted if text],
-        "category": words_of(fields.items(order, "category")),
-        "order-detail": words_of(fields.items(order, "orderDetail")),
+        "category": fields.words_of(fields.items(order, "category")),
+        "order-detail": fields.words_of(fields.items(order, "orderDetail")),
         "instruction": [instruction] if instruction else [],
     }
 
@@ -90,14 +86,14 @@ class Scope:
 
 def kind_of(order: Resource, terminology: Terminology) -> str | None:
     """Return how the code of an order stands to massage: triggers, companions or neither."""
-    held = terminology.classify(fields.codings([fields.item(order, "code")]))
+    held = terminology.classify(fields.coded_by(terminology, [fields.item(order, "code")]))
     scope = data("scope.yaml")
     return next((kind for kind in ("triggers", "companions") if held & set(scope[kind])), None)
 
 
 def scope_of(facts: Facts) -> Scope:
     """Sort the draft orders of a request."""
-    drafts = reviewable(facts.orders, facts.record.patient_id)
+    drafts = reviewable(facts.orders, facts.record.patient_id, facts.terminology)
     kinds = [kind_of(draft.resource, facts.terminology) for draft in drafts]
     together = "triggers" in kinds
     orders, text_only, others = [], [], []
@@ -105,35 +101,38 @@ def scope_of(facts: Facts) -> Scope:
         joins = kind == "companions" and (together or _for_massage(draft.resource, facts))
         if kind == "triggers" or joins:
             orders.append(draft)
-        elif not draft.codes and _may_be_massage(draft.resource):
+        elif not draft.codes and _may_be_massage(draft.resource, facts):
             text_only.append(draft)
         else:
             others.append(draft)
     return Scope(tuple(orders), tuple(text_only), tuple(others))
 
 
-def _may_be_massage(order: Resource) -> bool:
+def _may_be_massage(order: Resource, facts: Facts) -> bool:
     """Whether an order names massage in words, or does not tell at all what is ordered."""
     code = fields.item(order, "code")
-    told = words_of([code])
-    return _massage(told) or not (told or any(system for system, _ in fields.codings([code])))
+    told = fields.words_of([code])
+    return _massage(told, facts) or not (
+        told or any(system for system, _ in fields.codings([code]))
+    )
 
 
-def _massage(texts: Iterable[str]) -> bool:
-    return said("massage", {"note": list(texts)}) is not None
+def _massage(texts: Iterable[str], facts: Facts) -> bool:
+    return said("massage", {"note": list(texts)}, facts.terminology.site) is not None
 
 
 def _for_massage(order: Resource, facts: Facts) -> bool:
     """Whether an order says by category, reason or performer that it is for massage."""
-    if said("massage", order_words(order)) or _massage(_aims(order)):
+    site = facts.terminology.site
+    if said("massage", order_words(order), site) or _massage(_aims(order), facts):
         return True
     roles = frozenset(data("scope.yaml")["massage-roles"])
     return any(person.roles & roles for person in performers(facts, order))
 
 
 def _aims(order: Resource) -> Iterator[str]:
-    yield from words_of(fields.items(order, "reasonCode"))
-    yield from words_of(fields.items(order, "performerType"))
+    yield from fields.words_of(fields.items(order, "reasonCode"))
+    yield from fields.words_of(fields.items(order, "performerType"))
     for performer in fields.items(order, "performer"):
         if shown := fields.text(performer, "display"):
             yield shown
@@ -147,7 +146,7 @@ def order_day(
     That is the newest `authoredOn` of the orders with a massage code (of all, when none has one).
     Absent, partial or future dates mean `today` (given by the caller: there is no clock here).
     """
-    wanted = reviewable(drafts, patient_id)
+    wanted = reviewable(drafts, patient_id, terminology)
     chosen = [draft for draft in wanted if kind_of(draft.resource, terminology)] or wanted
     days: list[date] = []
     notes: list[str] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from fractions import Fraction
 from itertools import filterfalse
@@ -138,8 +138,9 @@ def _visit(
     days, written = fields.first_date(facts, *dates)
     if days:
         code = next((code for _, code in fields.codings(concepts)), None)
-        finding = Finding(fields.identity(resource), written, code, "Massage visit", days.first)
-        yield Visit(days, finding)
+        via = fields.via(facts, concepts)
+        name = fields.identity(resource)
+        yield Visit(days, Finding(name, written, code, "Massage visit", days.first, via=via))
 
 
 def _one_a_day(visits: Iterable[Visit]) -> tuple[Visit, ...]:
@@ -178,6 +179,28 @@ def _massage_orders(facts: Facts) -> list[Resource]:
 def _onset(facts: Facts, condition: Resource) -> Days | None:
     start = fields.period_start(condition, "onsetPeriod")
     return fields.first_date(facts, fields.text(condition, "onsetDateTime"), start)[0]
+
+
+@quantity("visits.missed-recent", keys=("procedures",))
+def visits_missed_recent(context: Context) -> Quantity:
+    """Days of the last `recent-planned-visits` planned ones on which no massage was given."""
+    given = {visit.days.first for visit in context.facts.of(Visits).dated}
+    missed = {v.days.first: v for v in _missed(context.facts) if v.days.first not in given}
+    last = sorted(given | missed.keys())[-fields.whole(context.numbers["recent-planned-visits"]) :]
+    found = [missed[day].finding for day in last if day in missed]
+    return Quantity(Fraction(len(found)), tuple(found), fields.holes_of(context, "procedures"))
+
+
+def _missed(facts: Facts) -> Iterable[Visit]:
+    """Yield massage that was planned for a day up to the order's and not done."""
+    for procedure in facts.record.of_type("Procedure"):
+        if fields.text(procedure, "status") == "not-done":
+            start = fields.period_start(procedure, "performedPeriod")
+            dates = (fields.text(procedure, "performedDateTime"), start)
+            for visit in _visit(facts, procedure, [procedure.get("code")], dates):
+                if visit.days.exact and visit.days.first <= facts.day:
+                    finding = replace(visit.finding, text="Massage visit that was missed")
+                    yield replace(visit, finding=finding)
 
 
 def _count(context: Context, visits: Iterable[Visit], unsure: Iterable[Visit]) -> Quantity:

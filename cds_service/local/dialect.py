@@ -6,17 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
-from cds_service.terminology.dialect import Coding, MappedForm
+from cds_service.terminology.dialect import BARE, WORDS, Coding, MappedForm
 from cds_service.terminology.measures import Catalogue, normal_canonical
 from cds_service.terminology.regions import Place
 from cds_service.terminology.systems import normal_code, normal_system
 from cds_service.terminology.terminology import Terminology
 from cds_service.terminology.value_sets import ValueSet
-
-BARE = "urn:massage-cds:no-system"
-"""Stands for the system of codes that are written without one."""
-WORDS = "urn:massage-cds:words"
-"""Stands for the system of words that a site maps as if they were codes."""
 
 _REMEMBERED = 65536
 Key = tuple[str, str]

@@ -8,6 +8,10 @@ from typing import Protocol
 
 Coding = tuple[str | None, str]
 """A pair (system, code) as a record writes it."""
+BARE = "urn:massage-cds:no-system"
+"""Stands for the system of a site's codes that are written without one."""
+WORDS = "urn:massage-cds:words"
+"""Stands for the system of words that a site maps as if they were codes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,8 @@ REGIONS = {
 class SmallTerminology:
     """A handful of codes by prefix, and regions by word."""
 
+    site = None
+
     def classify(self, codings: Any) -> frozenset[str]:
         return frozenset(
             name
