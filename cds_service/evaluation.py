@@ -31,7 +31,8 @@ class CriterionResult:
     `because` is the policy's words for the row that decided; `counts` tells whether the root
     reaches it; `would_change` says in words what would change the verdict. `source` is the
     citation for machines, `sections` names the sections it lies in. `derived` tells that other
-    criteria alone decide it.
+    criteria alone decide it. `members` are the criteria of a group, `asks` the ids of the items
+    that would settle it.
     """
 
     id: str
@@ -48,6 +49,8 @@ class CriterionResult:
     holes: tuple[Hole, ...] = ()
     sections: tuple[str, ...] = ()
     derived: bool = False
+    members: tuple[str, ...] = ()
+    asks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,8 @@ class Evaluation:
 
     `orders` are "ServiceRequest/id" of the group (or "#position" for an order without id), `facts`
     numbers that words on a card may use (`visits.year`, `order.visits`), `notes` data-quality
-    remarks in words.
+    remarks in words. `gap` tells why no policy decided: no-coverage, unread-coverage, unrouted,
+    not-in-force, code-not-listed; or lapsed: the coverage is not in force.
     """
 
     orders: tuple[str, ...]
@@ -142,6 +146,7 @@ class Evaluation:
     notes: tuple[str, ...] = ()
     facts: Mapping[str, Fraction] = field(default_factory=dict)
     payer: str | None = None
+    gap: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the shape of the design: the response extension, `explain --json`, batch rows."""

@@ -32,7 +32,9 @@ SHOWN_FACTS = (
     "episode.day",
 )
 ALWAYS_READ = ("patient", "coverage")
-NO_COVERAGE = MissingItem("G-16", True, "An active coverage of the patient", "G-16")
+NO_COVERAGE = MissingItem(
+    "G-16", True, "An active coverage of the patient", "G-16", action="verify-coverage"
+)
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ class Payer:
     policy: Policy | None
     name: str | None
     notes: tuple[str, ...] = ()
+    routed: bool = False
 
     @property
     def in_force(self) -> bool:
@@ -94,7 +97,9 @@ def _payer(coverage: CoverageFact, day: date, rules: Rules) -> Payer:
     told, route = routed(coverage, rules.payers)
     names = [name for payor in told.payors for name in payor.names]
     policy = rules.library.policy(route.policy, day)
-    return Payer(told, policy, next(iter(names), None), _dating(policy, day))
+    return Payer(
+        told, policy, next(iter(names), None), _dating(policy, day), route.policy is not None
+    )
 
 
 def _dating(policy: Policy | None, day: date) -> tuple[str, ...]:
@@ -158,17 +163,32 @@ def _answered(made: Evaluation, verdict: Verdict, payer: Payer, policy: Policy) 
     )
     if payer.in_force or verdict.determination == "not-covered":
         return answered
-    missing = (NO_COVERAGE, *verdict.missing)
-    return replace(answered, determination="conditional", missing=missing)
+    missing = (_lapsed(payer, made.day), *verdict.missing)
+    return replace(answered, determination="conditional", missing=missing, gap="lapsed")
+
+
+def _lapsed(payer: Payer, day: date) -> MissingItem:
+    coverage = payer.coverage
+    span = [coverage.start, coverage.end] if coverage else []
+    words = " ".join(f"{word} {on}" for word, on in zip(("from", "to"), span, strict=False) if on)
+    told = f" (this one: {words})" if words else ""
+    return replace(NO_COVERAGE, text=f"A coverage in force on {day}{told}")
 
 
 def _unanswered(made: Evaluation, payer: Payer) -> Evaluation:
     """No policy speaks: safety alone was looked at. Without a coverage, ask for one (G-16)."""
     unread = any(hole.key == "coverage" for hole in made.unread)
     if payer.coverage is not None and not (unread and not payer.coverage.read):
-        return replace(made, determination="not-applicable")
+        return replace(made, determination="not-applicable", gap=_gap(payer))
     missing = () if unread else (NO_COVERAGE,)
-    return replace(made, determination="conditional", missing=missing)
+    gap = "unread-coverage" if unread else "no-coverage"
+    return replace(made, determination="conditional", missing=missing, gap=gap)
+
+
+def _gap(payer: Payer) -> str:
+    if payer.policy:
+        return "code-not-listed"
+    return "not-in-force" if payer.routed else "unrouted"
 
 
 def _unread(record: PatientRecord, policy: Policy) -> tuple[Hole, ...]:

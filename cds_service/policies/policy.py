@@ -197,6 +197,8 @@ class _Run(Running):
             holes=outcome.holes,
             sections=criterion.sections,
             derived=criterion.derived,
+            members=criterion.group.members if criterion.group else (),
+            asks=outcome.asks,
         )
 
     def _would_change(self, outcome: Outcome) -> tuple[str, ...]:
