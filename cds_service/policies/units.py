@@ -23,6 +23,7 @@ BY_KEY = {
     **dict.fromkeys(("within", "older-than", "from", "to", "apart", "lasting", "for"), DAYS),
     "percent": PERCENT,
     "mcid-share": SHARE,
+    "to-share": SHARE,
     "visits": VISITS,
     "units": UNITS,
 }
