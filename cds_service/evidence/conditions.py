@@ -19,6 +19,7 @@ from cds_service.terminology.systems import ICD10CM, normal_code, normal_system
 
 __all__ = ["Asked", "ConditionFact", "Conditions", "Reason", "asked", "condition"]
 
+NOT_KNOWN = "not-known"
 ACTIVE = frozenset({"active", "recurrence", "relapse"})
 SUBCATEGORY = 4
 
@@ -77,6 +78,10 @@ class _Question:
     dated: bool = False
     different: int = 1
     unwanted: frozenset[str] = frozenset()
+    regions: frozenset[str] = frozenset()
+    one_sided: bool = False
+    beside: frozenset[str] = frozenset()
+    apart: int = 0
 
     def judge(self, fact: ConditionFact, context: Context, unread: bool) -> Status:
         """Whether one diagnosis answers the question.
@@ -92,7 +97,21 @@ class _Question:
             statuses.append(fields.since(episode(context).anchor, self.dated_by(fact)))
         if self.at_site:
             statuses.append(at_ordered_site(fact.regions, fact.side, context.group))
+        if self.regions:
+            statuses.append(_lies_in(fact.regions, self.regions))
+        if self.beside:
+            statuses.append(self._near(fact, asked(context).conditions))
         return fields.weakest(statuses)
+
+    def _near(self, fact: ConditionFact, others: Sequence[ConditionFact]) -> Status:
+        """Whether a diagnosis of `beside` began at most `apart` days before or after this one."""
+        found = [
+            _days_between(self.dated_by(fact), self.dated_by(other), self.apart)
+            for other in others
+            if other.value_sets & self.beside and other is not fact
+        ]
+        ranked = (Status.MET, Status.UNKNOWN)
+        return next((status for status in ranked if status in found), Status.NOT_MET)
 
     def concerns(self, fact: ConditionFact) -> bool:
         """Whether a diagnosis is of the kind asked for."""
@@ -102,6 +121,7 @@ class _Question:
             and (fact.reason or not self.reason_only)
             and (not self.caused_by or bool(fact.due_to & self.caused_by))
             and (not self.dated or self.dated_by(fact) is not None)
+            and (not self.one_sided or fact.side is not None)
         )
 
     def together(self, facts: Sequence[ConditionFact]) -> bool:
@@ -125,6 +145,26 @@ def _kind(fact: ConditionFact) -> str:
     return icd[0][:SUBCATEGORY] if icd else next((code for _, code in normal), fact.text)
 
 
+def _lies_in(found: frozenset[str], wanted: frozenset[str]) -> Status:
+    """Whether a place lies in some regions; one that nobody knows does where that is asked for."""
+    if not found:
+        return Status.MET if NOT_KNOWN in wanted else Status.NOT_MET
+    if found <= wanted:
+        return Status.MET
+    return Status.UNKNOWN if found & wanted else Status.NOT_MET
+
+
+def _days_between(one: Days | None, other: Days | None, most: int) -> Status:
+    """Whether two dates lie at most so many days apart; a date that is missing may be any."""
+    if one is None or other is None:
+        return Status.UNKNOWN
+    farthest = max((one.last - other.first).days, (other.last - one.first).days)
+    nearest = max((one.first - other.last).days, (other.first - one.last).days, 0)
+    if farthest <= most:
+        return Status.MET
+    return Status.NOT_MET if nearest > most else Status.UNKNOWN
+
+
 def _keys(spec: Spec) -> tuple[str, ...]:
     return ("conditions", *VISIT_KEYS) if "since" in spec else ("conditions",)
 
@@ -132,6 +172,7 @@ def _keys(spec: Spec) -> tuple[str, ...]:
 @leaf("condition", keys=_keys)
 def condition(spec: Spec) -> Leaf:
     """A diagnosis in value sets, by status, date, place and cause."""
+    beside = spec.get("beside") or {}
     question = _Question(
         wanted=frozenset(fields.names(spec.get("in"))),
         use=USES[spec.get("use", "eligibility")],
@@ -145,6 +186,10 @@ def condition(spec: Spec) -> Leaf:
         dated=bool(spec.get("dated")),
         different=fields.whole(spec.get("different", 1)),
         unwanted=frozenset(fields.names(spec.get("not-in"))),
+        regions=frozenset(fields.names(spec.get("region"))),
+        one_sided=bool(spec.get("one-sided")),
+        beside=frozenset(fields.names(beside.get("in"))),
+        apart=fields.whole(beside.get("days", 0)),
     )
     return lambda context: _condition(question, context)
 

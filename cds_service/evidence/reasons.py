@@ -233,7 +233,7 @@ def reason(spec: Spec) -> Leaf:
         tests.append(_only_in(frozenset(fields.names(spec["only-in"]))))
     if "in" in spec or spec.get("inactive"):
         wanted = frozenset(fields.names(spec.get("in")))
-        tests.append(_some(wanted, bool(spec.get("inactive"))))
+        tests.append(_some(wanted, bool(spec.get("inactive")), bool(spec.get("coded-only"))))
     by_record = bool(spec.get("on-file") or spec.get("inactive"))
     return lambda context: _reason_answer(tests, by_record, context)
 
@@ -292,13 +292,13 @@ def _only_in(wanted: frozenset[str]) -> ReasonTest:
     return test
 
 
-def _some(wanted: frozenset[str], inactive: bool) -> ReasonTest:
+def _some(wanted: frozenset[str], inactive: bool, coded_only: bool) -> ReasonTest:
     def test(reasons: Sequence[Reason], on: date) -> Answer:
         chosen = [r for r in reasons if not wanted or r.sets & wanted]
         fitting = [r for r in chosen if not inactive or _all_over(r)]
         if fitting:
             return Answer(Status.MET, _evidence(fitting, on))
-        unclear = vague(reasons)
+        unclear = vague(r for r in reasons if r.unread or not coded_only)
         return cannot_tell(unclear) if unclear else not_shown(_evidence(chosen, on))
 
     return test

@@ -273,8 +273,12 @@ def _prior_auth_roots(data: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[s
 
 def _safety_roots(data: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
     for name, entry in data.get("safety", {}).items():
+        if "applies" in entry:
+            yield ("safety", name, "applies"), entry["applies"]
         for index, piece in enumerate(entry.get("evidence", ())):
-            yield ("safety", name, "evidence", index, "is"), piece["is"]
+            for word in ("is", "when"):
+                if word in piece:
+                    yield ("safety", name, "evidence", index, word), piece[word]
         for index, row in enumerate(entry.get("judge", ())):
             if "when" in row.get("if", {}):
                 yield ("safety", name, "judge", index, "if", "when"), row["if"]["when"]
@@ -320,7 +324,9 @@ def _dependencies(data: Mapping[str, Any]) -> dict[str, set[str]]:
     for name, node in data.get("expressions", {}).items():
         graph[f"expression {name}"] = set(_asked(node))
     for entry in data.get("safety", {}).values():
-        graph["(safety)"] |= set(_asked([entry.get("evidence"), entry.get("judge")]))
+        graph["(safety)"] |= set(
+            _asked([entry.get(word) for word in ("applies", "evidence", "judge")])
+        )
     return graph
 
 

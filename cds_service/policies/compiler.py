@@ -14,10 +14,10 @@ from cds_service.evidence.quantities import QUANTITIES
 from cds_service.evidence.sites import relation
 from cds_service.evidence.standing import KEYS as STANDING_KEYS
 from cds_service.policies.citations import sections_of, sources_of, titles_of
-from cds_service.policies.criteria import Body, Criterion, Decision, Group, Guarded, Row
+from cds_service.policies.criteria import Body, Criterion, Decision, Definite, Group, Guarded, Row
 from cds_service.policies.expressions import Scope, parameters_in, walk
 from cds_service.policies.policy import Item, Policy
-from cds_service.policies.safety import Fits, JudgeRow, Overlay, SafetyRule, Sighting
+from cds_service.policies.safety import Evidence, Fits, JudgeRow, Overlay, SafetyRule, Sighting
 
 UNDECIDED = ("not-computable", "asked")
 GROUPS = ("all", "any", "at-least")
@@ -90,6 +90,8 @@ class Compiler:
     def _criterion(self, name: str, entry: Mapping[str, Any]) -> Criterion:
         body = self._body(name, entry)
         group = body if isinstance(body, Group) else None
+        if entry.get("definite"):
+            body = Definite(body)
         if "applies" in entry:
             body = Guarded(self.scope.leaf(entry["applies"]), body)
         return Criterion(
@@ -183,12 +185,13 @@ class Compiler:
                 policy=policy,
                 text=entry["text"],
                 source=entry["source"],
-                evidence=tuple((e["grade"], scope.leaf(e["is"])) for e in entry["evidence"]),
+                evidence=tuple(_evidence(scope, piece) for piece in entry["evidence"]),
                 judge=tuple(_judge_row(scope, row) for row in entry["judge"]),
                 criterion=entry.get("criterion"),
                 suggests=tuple(entry.get("suggests", ())),
                 subject=_subject(entry, scope),
                 questions=_questions(entry["evidence"]),
+                applies=scope.leaf(entry["applies"]) if "applies" in entry else None,
                 origins=titles_of(entry["source"], self.sources),
                 sections=sections_of(entry["source"], self.sources),
             )
@@ -266,17 +269,22 @@ def keys_of(data: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(keys)
 
 
+def _evidence(scope: Scope, piece: Mapping[str, Any]) -> Evidence:
+    when = scope.leaf(piece["when"]) if "when" in piece else None
+    return Evidence(piece["grade"], scope.leaf(piece["is"]), when)
+
+
 def _subject(entry: Mapping[str, Any], scope: Scope) -> frozenset[str]:
     """Return the value sets that name the flag, for encounters that looked at it."""
     stated = entry.get("addressed-by")
     if stated:
         return frozenset([stated] if isinstance(stated, str) else stated)
-    return frozenset(_sets_in(entry["evidence"], scope))
+    return frozenset(_sets_in([piece["is"] for piece in entry["evidence"]], scope))
 
 
 def _questions(evidence: Any) -> tuple[str, ...]:
     """Return the items of the safety screen that evidence asks for."""
-    asked = [argument for word, argument in walk(evidence) if word == "screen"]
+    asked = [spec for piece in evidence for word, spec in walk(piece["is"]) if word == "screen"]
     return tuple(dict.fromkeys(item for one in asked for item in _list(one.get("item"))))
 
 

@@ -110,6 +110,8 @@ class Decision:
             return replace(settled, findings=findings)
         if same and settled.weight is Status.NA and all(row.aside for row, _ in open_rows):
             return replace(settled, findings=findings, holes=holes)
+        if settled.status is Status.UNKNOWN and settled.weight is Status.NA and not holes:
+            return replace(settled, findings=findings)
         asks = () if holes else tuple(dict.fromkeys(self.unsure + settled.asks))
         return Outcome(
             Status.UNKNOWN,
@@ -212,6 +214,27 @@ class Guarded:
             unique(answer.holes + outcome.holes),
             asks=() if answer.holes else outcome.asks,
             advises=outcome.advises,
+        )
+
+
+@dataclass(frozen=True)
+class Definite:
+    """A criterion of which only a definite answer counts, such as an exclusion (G-02).
+
+    What cannot be decided is listed and left out of the result, unless data could not be read.
+    """
+
+    body: Body
+
+    def __call__(self, context: Context, outcome_of: Callable[[str], Outcome]) -> Outcome:
+        """Return the outcome; undecided by the record, it weighs nothing and asks nothing."""
+        outcome = self.body(context, outcome_of)
+        if outcome.weight is not Status.UNKNOWN or outcome.holes or outcome.supports:
+            return outcome
+        if outcome.status is not Status.UNKNOWN:
+            return outcome
+        return replace(
+            outcome, weight=Status.NA, asks=(), advises=(*outcome.asks, *outcome.advises)
         )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from cds_service.evaluation import SafetyFinding
-from cds_service.evidence.answer import Finding, Status
+from cds_service.evidence.answer import Answer, Finding, Status
 from cds_service.evidence.context import Context, Leaf
 from cds_service.evidence.forms import denied_on
 from cds_service.evidence.standing import KEYS as STANDING_KEYS
@@ -45,9 +45,30 @@ class JudgeRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """One way to find something, with its grade; `when` is what must hold besides."""
+
+    grade: str
+    found: Leaf
+    when: Leaf | None = None
+
+    def ask(self, context: Context) -> tuple[Answer, str]:
+        """Return what is found and the grade it has; a doubt leaves partial evidence."""
+        beside = self.when(context) if self.when else Answer(Status.MET)
+        if beside.status in (Status.NOT_MET, Status.NA):
+            return Answer(Status.NOT_MET), self.grade
+        answer = self.found(context)
+        if beside.status is Status.MET or answer.status is Status.NOT_MET:
+            return answer, _sure(self.grade, answer.status)
+        holes = unique([*beside.holes, *answer.holes])
+        return Answer(Status.UNKNOWN, answer.findings, holes), "P"
+
+
+@dataclass(frozen=True, slots=True)
 class SafetyRule:
     """A red flag, contraindication or caution as compiled.
 
+    `applies` tells whether the rule speaks of these orders; where nobody can tell, it does.
     `policy` is whose text is the clinical source. `subject` are the value sets that name the flag:
     an encounter whose reason lies in them has looked at it. `questions` are the items of the safety
     screen that ask about it. `origins` are the titles of the documents it cites, `sections` the
@@ -58,12 +79,13 @@ class SafetyRule:
     policy: str
     text: str
     source: str
-    evidence: tuple[tuple[str, Leaf], ...]
+    evidence: tuple[Evidence, ...]
     judge: tuple[JudgeRow, ...]
     criterion: str | None
     suggests: tuple[str, ...]
     subject: frozenset[str]
     questions: tuple[str, ...] = ()
+    applies: Leaf | None = None
     origins: tuple[str, ...] = ()
     sections: tuple[str, ...] = ()
 
@@ -149,6 +171,8 @@ def _evidence(judged: Iterable[Judged]) -> list[Finding]:
 
 def raise_rule(rule: SafetyRule, context: Context, hidden: frozenset[str] = frozenset()) -> Raised:
     """Ask a rule's evidence and judge what it finds; `hidden` references are left out."""
+    if rule.applies and rule.applies(context).status in (Status.NOT_MET, Status.NA):
+        return Raised(rule, (), ())
     sightings, holes = _sightings(rule, context)
     shown = [s for s in sightings if s.finding.reference not in hidden]
     judged = [item for s in shown if (item := _judge(rule, s, context))]
@@ -164,12 +188,11 @@ def _sightings(rule: SafetyRule, context: Context) -> tuple[list[Sighting], list
     found: dict[str, Sighting] = {}
     holes: list[Hole] = []
     denied = denied_on(context, rule.questions)
-    for grade, leaf in rule.evidence:
-        answer = leaf(context)
+    for evidence in rule.evidence:
+        answer, sure = evidence.ask(context)
         holes.extend(answer.holes)
         if answer.status is Status.NOT_MET:
             continue
-        sure = _sure(grade, answer.status)
         for finding in answer.findings:
             if sure == "P" and denied and (finding.day or date.min) <= denied:
                 continue
