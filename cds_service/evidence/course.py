@@ -11,8 +11,8 @@ from cds_service.evidence.visits import KEYS
 DAYS_PER_WEEK = 7
 
 
-@quantity("order.last-day", keys=(*KEYS, "conditions"))
-def order_last_day(context: Context) -> Quantity:
+@quantity("course.last-day", keys=(*KEYS, "conditions"))
+def course_last_day(context: Context) -> Quantity:
     """Day of the episode on which the ordered visits end at the stated frequency."""
     day = QUANTITIES["episode.day"].of(context)
     weeks = QUANTITIES["order.weeks"].of(context)

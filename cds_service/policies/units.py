@@ -32,11 +32,13 @@ BY_QUANTITY = {
     "visits.episode": VISITS,
     "visits.calendar-year": VISITS,
     "visits.per-week-recent": WEEKLY,
+    "visits.missed-recent": VISITS,
     "order.visits": VISITS,
     "order.units-per-visit": UNITS,
     "order.per-week": WEEKLY,
     "order.weeks": WEEKS,
     "order.last-day": DAYS,
+    "course.last-day": DAYS,
     "order.sites": SITES,
     "episode.day": DAYS,
     "patient.age": YEARS,
@@ -55,7 +57,7 @@ def unit_problems(
         source.problem(
             path,
             f"'{name}' is in {units[name[1:]]}",
-            f"here it takes a number in {' or '.join(sorted(wanted))}",
+            f"give it in {min(wanted, key=len)}, which is what stands here",
         )
         for path, name, wanted in _places(source.data, ())
         if name[1:] in units and units[name[1:]] not in wanted
@@ -85,7 +87,7 @@ def _compared(spec: Mapping[str, Any], path: Path) -> Iterator[Place]:
     for word in (*COMPARED, *TERMS):
         value = spec.get(word)
         for term in value if isinstance(value, list) else [value]:
-            if _is_parameter(term):
+            if isinstance(term, str) and _is_parameter(term):
                 yield (*path, word), term, wanted
 
 
