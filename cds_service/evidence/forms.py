@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
+from itertools import takewhile
 from typing import Any
 
 from cds_service.evidence import fields
@@ -13,9 +14,11 @@ from cds_service.evidence.answer import Answer, Finding, Status, cannot_tell, no
 from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf
 from cds_service.evidence.dates import Days
 from cds_service.record.model import Resource
+from cds_service.terminology import MappedForm
 
 COMPLETED = frozenset({"completed", "amended"})
 SCREEN = "massage-safety-screen"
+FORMS = "https://massage-cds.example.org/fhir/Questionnaire"
 YES = frozenset({"yes", "y", "true"})
 NO = frozenset({"no", "n", "false"})
 NO_ANSWER = frozenset({"unknown", "asked-unknown", "unk", "asku", "nask"})
@@ -27,6 +30,8 @@ class Form:
     """A completed QuestionnaireResponse, its answers read when somebody asks for them.
 
     `questionnaires` are the names it goes by: the canonical without version, and its last part.
+    `mapped` reads it as the form of ours that a questionnaire of the site stands for; `parts` are
+    several such, newest first, that answer together what is asked.
     """
 
     reference: str
@@ -37,6 +42,26 @@ class Form:
     stamp: str
     resource: Resource = field(repr=False)
     facts: Facts = field(repr=False)
+    mapped: MappedForm | None = field(default=None, repr=False)
+    parts: tuple[Form, ...] = ()
+
+    @property
+    def partial(self) -> bool:
+        """Whether it holds but some questions of our form."""
+        return self.mapped is not None and not self.mapped.complete
+
+    def source(self, link: str) -> Form:
+        """Return the part in which an item stands."""
+        return next((part for part in self.parts if part.lists(link)), self)
+
+    def lists(self, link: str) -> bool:
+        """Whether an item stands in it, answered or not."""
+        return link in self.answers or link in self.unanswered
+
+    def via(self, link: str) -> str | None:
+        """Say which mapping of the site an answer goes through; None when through none."""
+        items = self.mapped.items.values() if self.mapped else ()
+        return next((one.via for one in items if one.item == link), None)
 
     @cached_property
     def items(self) -> tuple[Resource, ...]:
@@ -57,9 +82,28 @@ class Form:
     def _read(self) -> tuple[Mapping[str, tuple[str, ...]], frozenset[str]]:
         answers: dict[str, tuple[str, ...]] = {}
         unanswered: set[str] = set()
-        for item in self.items:
-            _read(self.facts, item, answers, unanswered)
+        for part in self.parts:
+            fresh = {link for link in part.answers if link not in unanswered | answers.keys()}
+            unanswered |= part.unanswered - answers.keys()
+            answers.update({link: part.answers[link] for link in fresh})
+        for item in () if self.parts else self.items:
+            self._take(item, answers, unanswered)
         return answers, frozenset(unanswered)
+
+    def _take(
+        self, item: Resource, answers: dict[str, tuple[str, ...]], unanswered: set[str]
+    ) -> None:
+        link = fields.text(item, "linkId")
+        known = self.mapped.items.get(link or "") if self.mapped else None
+        if link is None or (self.mapped and known is None):
+            return
+        name, said = (known.item, known.answers) if known else (link, None)
+        words = (_word(self.facts, one, said) for one in fields.items(item, "answer"))
+        given = tuple(word for word in words if word is not None)
+        if given:
+            answers[name] = (*answers.get(name, ()), *given)
+        elif not fields.items(item, "item"):
+            unanswered.add(name)
 
 
 class Forms:
@@ -78,11 +122,47 @@ class Forms:
             for form in found
             if form.days and form.days.first > facts.day
         )
+        mapped = [one for form in self.forms for one in _mapped(form)]
+        self._known = sorted([*self.forms, *mapped], key=_newness, reverse=True)
+        self._facts = facts
 
-    def newest(self, questionnaire: str) -> Form | None:
-        """Return the newest completed form of a questionnaire, by id or canonical."""
+    def newest(
+        self, questionnaire: str, links: Sequence[str] = (), limit: object = None
+    ) -> Form | None:
+        """Return the newest completed form of a questionnaire, by id or canonical.
+
+        Where the site asks some of its items in forms of its own, those that answer `links` in the
+        last `limit` days answer together; its date is then that of the oldest one.
+        """
         wanted = questionnaire.partition("|")[0]
-        return next((form for form in self.forms if wanted in form.questionnaires), None)
+        known = [form for form in self._known if wanted in form.questionnaires]
+        if not known or not known[0].partial:
+            return known[0] if known else None
+        whole = next((form for form in known if not form.partial), None)
+        parts = [*takewhile(lambda form: form.partial, known), *([whole] if whole else [])]
+        recent = (fields.recent(self._facts, form.days, limit) for form in parts)
+        aged = zip(parts, recent, strict=True)
+        return _together([form for form, age in aged if age is not Status.NOT_MET], links)
+
+
+def _mapped(form: Form) -> Iterator[Form]:
+    """Yield a response to a questionnaire of the site as the form of ours that it stands for."""
+    site = form.facts.terminology.site
+    if site and (mapped := site.form(fields.text(form.resource, "questionnaire") or "")):
+        names = frozenset({mapped.name, f"{FORMS}/{mapped.name}"})
+        yield replace(form, questionnaires=names, version=None, mapped=mapped)
+
+
+def _together(forms: Iterable[Form], links: Sequence[str]) -> Form | None:
+    """Return the forms that list the items asked about, as one; of the whole form: a whole one."""
+    if not links:
+        return next((form for form in forms if not form.partial), None)
+    parts: list[Form] = []
+    for form in forms:
+        open_ = [link for link in links if not any(part.lists(link) for part in parts)]
+        if any(form.lists(link) for link in open_):
+            parts.append(form)
+    return replace(parts[-1], parts=tuple(parts)) if len(parts) > 1 else next(iter(parts), None)
 
 
 def _newness(form: Form) -> tuple[str, str]:
@@ -111,22 +191,15 @@ def _stamp(response: Resource) -> str:
     return f"{fields.text(response, 'authored') or ''} {updated or ''}"
 
 
-def _read(
-    facts: Facts, item: Resource, answers: dict[str, tuple[str, ...]], unanswered: set[str]
-) -> None:
-    link = fields.text(item, "linkId")
-    if not link:
-        return
-    words = (_word(facts, one) for one in fields.items(item, "answer"))
-    given = tuple(word for word in words if word is not None)
-    if given:
-        answers[link] = (*answers.get(link, ()), *given)
-    elif not fields.items(item, "item"):
-        unanswered.add(link)
+def _word(
+    facts: Facts, given: Mapping[str, Any], said: Mapping[str, str] | None = None
+) -> str | None:
+    """Return an answer in one word: yes, no, a code, or the value as written.
 
-
-def _word(facts: Facts, given: Mapping[str, Any]) -> str | None:
-    """Return an answer in one word: yes, no, a code, or the value as written."""
+    Where the site says what its answers mean (`said`), no other is understood.
+    """
+    if said is not None:
+        return next((word for word in meant(given, said) if word != "unknown"), None)
     word = _coded(facts, given) if "valueCoding" in given else _plain(given)
     lowered = (word or "").lower()
     if not lowered or lowered in NO_ANSWER:
@@ -139,8 +212,22 @@ def _coded(facts: Facts, given: Mapping[str, Any]) -> str | None:
     code = fields.text(coding, "code") or fields.text(coding, "display")
     if code is None or code.lower() in YES | NO | NO_ANSWER:
         return code
-    sets = fields.value_sets(facts, [{"coding": [coding]}])
-    return next((word for name, word in ANSWER_SETS.items() if name in sets), code)
+    return yes_or_no(fields.value_sets(facts, [{"coding": [coding]}])) or code
+
+
+def meant(given: Mapping[str, Any], said: Mapping[str, str]) -> list[str]:
+    """Return what the site says of an answer, by its codes or its words."""
+    concept = fields.item(given, "valueCodeableConcept")
+    listed = [fields.item(given, "valueCoding"), *fields.items(concept, "coding")]
+    written = [fields.text(one, name) for one in listed for name in ("code", "display")]
+    written += [fields.text(concept, "text"), _plain(given)]
+    known = (said.get(" ".join(one.casefold().split())) for one in written if one)
+    return [word for word in known if word]
+
+
+def yes_or_no(sets: frozenset[str]) -> str | None:
+    """Return the word that the value sets of a coded answer stand for."""
+    return next((word for name, word in ANSWER_SETS.items() if name in sets), None)
 
 
 def _plain(given: Mapping[str, Any]) -> str | None:
@@ -158,10 +245,11 @@ def form(spec: Spec) -> Leaf:
     for one of them answered at all.
     """
     questionnaire, limit = str(spec["questionnaire"]), spec.get("within")
-    test = _test(spec)
+    test, links = _test(spec), fields.names(spec.get("item"))
 
     def ask(context: Context) -> Answer:
-        return _ask(context, questionnaire, limit, test)
+        form = context.facts.of(Forms).newest(questionnaire, links, limit)
+        return _ask(context, form, questionnaire, limit, test)
 
     return ask
 
@@ -169,10 +257,12 @@ def form(spec: Spec) -> Leaf:
 @leaf("screen", keys=("responses",))
 def screen(spec: Spec) -> Leaf:
     """Ask for an answer in a safety screen that is at most `screen-days` old (G-23)."""
-    test = _test(spec)
+    test, links = _test(spec), fields.names(spec.get("item"))
 
     def ask(context: Context) -> Answer:
-        return _ask(context, SCREEN, context.numbers["screen-days"], test)
+        limit = context.numbers["screen-days"]
+        form = context.facts.of(Forms).newest(SCREEN, links, limit)
+        return _ask(context, form, SCREEN, limit, test)
 
     return ask
 
@@ -180,10 +270,11 @@ def screen(spec: Spec) -> Leaf:
 def denied_on(context: Context, items: Iterable[str]) -> date | None:
     """Return the day of a valid safety screen that answers every one of the items with no."""
     links = tuple(items)
-    form = context.facts.of(Forms).newest(SCREEN) if links else None
+    limit = context.numbers["screen-days"]
+    form = context.facts.of(Forms).newest(SCREEN, links, limit) if links else None
     if form is None or form.days is None:
         return None
-    age = fields.recent(context.facts, form.days, context.numbers["screen-days"])
+    age = fields.recent(context.facts, form.days, limit)
     denied = all("no" in form.answers.get(link, ()) for link in links)
     return form.days.last if denied and age is Status.MET else None
 
@@ -211,9 +302,10 @@ def _test(spec: Spec) -> Test:
     return test
 
 
-def _ask(context: Context, questionnaire: str, limit: object, test: Test) -> Answer:
+def _ask(
+    context: Context, form: Form | None, questionnaire: str, limit: object, test: Test
+) -> Answer:
     holes = fields.holes_of(context, "responses")
-    form = context.facts.of(Forms).newest(questionnaire)
     if form is None:
         return not_shown((), holes)
     fits, links = test(form)
@@ -224,12 +316,16 @@ def _ask(context: Context, questionnaire: str, limit: object, test: Test) -> Ans
     return shown(findings) if age is Status.MET else cannot_tell(findings, holes)
 
 
+def _day(form: Form) -> date | None:
+    return form.days.first if form.days and form.days.exact else None
+
+
 def _findings(form: Form, questionnaire: str, links: Iterable[str]) -> Iterable[Finding]:
-    day = form.days.first if form.days and form.days.exact else None
-    title = questionnaire.rsplit("/", 1)[-1]
+    title = f"Form {questionnaire.rsplit('/', 1)[-1]}"
     named = list(links)
     for link in named:
         value = f"{link}: {', '.join(form.answers[link])}"
-        yield Finding(form.reference, form.date, value, f"Form {title}", day)
+        part = form.source(link)
+        yield Finding(part.reference, part.date, value, title, _day(part), via=part.via(link))
     if not named:
-        yield Finding(form.reference, form.date, None, f"Form {title}", day)
+        yield Finding(form.reference, form.date, None, title, _day(form))

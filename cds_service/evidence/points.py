@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
-from functools import lru_cache
 
 from cds_service.evidence import fields
 from cds_service.evidence.answer import Finding
 from cds_service.evidence.context import Facts
 from cds_service.evidence.dates import Days
-from cds_service.evidence.forms import Form, Forms
+from cds_service.evidence.form_items import item_answers, link_of, via_item, via_items
+from cds_service.evidence.forms import Form, Forms, meant, yes_or_no
+from cds_service.evidence.values import Value, flags_of, number_of, shown, value_of, word_of
 from cds_service.record.model import Resource
 from cds_service.terminology import Measure, promis
 
@@ -21,9 +22,6 @@ USED = frozenset({"final", "amended", "corrected"})
 PRELIMINARY = "preliminary"
 RAW = "-raw"
 OBSERVED, ANSWERED, SCORED = 0, 1, 2
-LOW = frozenset({"L", "LL", "LU", "<"})
-HIGH = frozenset({"H", "HH", "HU", ">"})
-NO_FLAGS: frozenset[str] = frozenset()
 NO_ANSWERS: frozenset[str] = frozenset()
 
 
@@ -97,7 +95,7 @@ class Readings:
         self._scored = {
             (point.measure, form.reference): point
             for form in self._forms.values()
-            for point in self._score(_answered(form), _item_answers(form))
+            for point in self._score(_answered(form), item_answers(form), via_items(form))
         }
         self._derived: set[tuple[str, str]] = set()
         self._single: list[tuple[list[str], Resource]] = []
@@ -116,18 +114,22 @@ class Readings:
 
     def _read(self, observation: Resource, preliminary: bool) -> Iterator[Point]:
         """Yield what an Observation and its components say; note whether it answers one item."""
-        codings = fields.codings([observation.get("code")])
+        codings = fields.coded(self.facts, [observation.get("code")])
         if (items := [code for _, code in codings if promis.is_item(code)]) and not preliminary:
             self._single.append((items, observation))
         measured = [(one, observation) for one in self.facts.terminology.measures_coded(codings)]
         for part in fields.items(observation, "component"):
-            codings = fields.codings([part.get("code")])
+            codings = fields.coded(self.facts, [part.get("code")])
+            if (items := [c for _, c in codings if promis.is_item(c)]) and not preliminary:
+                answer = {**observation, **part, "id": observation.get("id")}
+                self._single.append((items, answer))
             measured += [(one, part) for one in self.facts.terminology.measures_coded(codings)]
         if measured:
             source = _observed(self.facts, observation, preliminary)
             origins = list(self._origins(observation))
             for measure, holder in measured:
-                if point := self._point(measure, source, holder, origins):
+                via = fields.via(self.facts, [holder.get("code")])
+                if point := self._point(measure, source, holder, origins, via):
                     yield point
 
     def _origins(self, observation: Resource) -> Iterator[Form]:
@@ -141,17 +143,17 @@ class Readings:
         found: dict[tuple[str, str], Point] = {}
         for form in self._forms.values():
             source = _answered(form)
-            for measure, answer in self._scores_of(form):
-                if point := self._point(measure, source, answer, [form]):
+            for measure, answer, via in self._scores_of(form):
+                if point := self._point(measure, source, answer, [form], via):
                     found[measure.id, form.reference] = point
         return found
 
-    def _scores_of(self, form: Form) -> Iterator[tuple[Measure, Resource]]:
+    def _scores_of(self, form: Form) -> Iterator[tuple[Measure, Resource, str | None]]:
         answered = self.facts.terminology.measures_answered
         for item in form.items:
-            for measure in answered(form.questionnaires, fields.text(item, "linkId") or ""):
+            for measure in answered(form.questionnaires, link_of(form, item)):
                 for answer in fields.items(item, "answer")[:1]:
-                    yield measure, answer
+                    yield measure, answer, via_item(form, item)
 
     def _of_items(self, known: Iterable[Point]) -> Iterator[Point]:
         """Yield scores of PROMIS items that were recorded as Observations of one day."""
@@ -165,11 +167,14 @@ class Readings:
                 by_day[days].update(dict.fromkeys(items, observation))
         for days, answers in by_day.items():
             source = _observed(self.facts, next(iter(answers.values())))
-            for point in self._score(source, answers):
+            via = fields.via(self.facts, [one.get("code") for one in answers.values()])
+            for point in self._score(source, answers, via):
                 if (point.measure, days) not in scored:
                     yield point
 
-    def _score(self, source: _Source, answers: Mapping[str, Resource]) -> Iterator[Point]:
+    def _score(
+        self, source: _Source, answers: Mapping[str, Resource], via: str | None
+    ) -> Iterator[Point]:
         if not source.days or not any(map(promis.is_item, answers)):
             return
         for score in promis.score(answers):
@@ -182,7 +187,7 @@ class Readings:
                 (score.t,),
                 measure.scale.id,
                 f"items {score.version}",
-                Finding(source.reference, source.written, value, measure.title, day),
+                Finding(source.reference, source.written, value, measure.title, day, via=via),
                 stamp=source.stamp,
                 source=SCORED,
                 raw=score.raw,
@@ -190,20 +195,25 @@ class Readings:
             )
 
     def _point(
-        self, measure: Measure, source: _Source, holder: Resource, forms: Iterable[Form] = ()
+        self,
+        measure: Measure,
+        source: _Source,
+        holder: Resource,
+        forms: Iterable[Form],
+        via: str | None,
     ) -> Point | None:
         """Return what one value says, with version and raw sum of the form behind it.
 
         None when it says nothing that can be used.
         """
-        written, unit = _number(holder)
-        value = _value(measure, written, unit)
-        answers = self._answers(holder) if measure.kind != "number" else NO_ANSWERS
+        written, unit = number_of(holder)
+        value = value_of(measure, written, unit)
+        answers = self._answers(measure, holder) if measure.kind != "number" else NO_ANSWERS
         if not source.days or not (value.values or answers):
             self._leave_out(measure, source, value)
             return None
         version, raw = self._behind(measure, source, forms)
-        said = value.said if value.number is not None else _word(holder)
+        said = value.said if value.number is not None else word_of(holder)
         days = source.days
         day = days.first if days.exact else None
         return Point(
@@ -220,12 +230,13 @@ class Readings:
                 day,
                 suspected=source.preliminary,
                 value_sets=answers,
+                via=via,
             ),
             source.stamp,
             source.kind,
             source.preliminary,
             raw,
-            flags=_flags(holder, value.number),
+            flags=flags_of(holder, value.number),
             answers=answers,
         )
 
@@ -242,16 +253,21 @@ class Readings:
             version, raw = _version(form, scored), scored.raw if scored else None
         return version, raw
 
-    def _answers(self, holder: Resource) -> frozenset[str]:
+    def _answers(self, measure: Measure, holder: Resource) -> frozenset[str]:
         """Return what a coded or boolean value says: its value sets, or yes or no."""
+        if measure.answers:
+            return frozenset(meant(holder, measure.answers)) - {"unknown"}
         if isinstance(said := holder.get("valueBoolean"), bool):
             return frozenset({"yes" if said else "no"})
         coded = fields.items(holder, "valueCodeableConcept")
         answered = [{"coding": [one]} for one in fields.items(holder, "valueCoding")]
         found = [*coded, *answered]
-        return fields.value_sets(self.facts, found) or fields.codes(found)
+        sets = fields.value_sets(self.facts, found)
+        if measure.kind == "boolean" and (word := yes_or_no(sets)):
+            return frozenset({word}) - {"unknown"}
+        return sets or fields.codes(found)
 
-    def _leave_out(self, measure: Measure, source: _Source, value: _Value) -> None:
+    def _leave_out(self, measure: Measure, source: _Source, value: Value) -> None:
         if value.number is not None:
             why = "does not fit its scale" if source.days else "has no date"
             told = f"{shown(value.number)} {value.unit or ''}".strip()
@@ -310,85 +326,3 @@ def _observed_on(observation: Resource) -> tuple[str | None, ...]:
 def _stamp(observation: Resource, taken: str | None) -> str:
     updated = fields.text(fields.item(observation, "meta"), "lastUpdated")
     return f"{taken or ''} {updated or ''}"
-
-
-def _number(holder: Resource) -> tuple[object, str | None]:
-    """Return a number as written, and its unit; a value with a comparator is no number."""
-    quantity = fields.item(holder, "valueQuantity")
-    if quantity:
-        value = None if quantity.get("comparator") else quantity.get("value")
-        return value, fields.text(quantity, "code") or fields.text(quantity, "unit")
-    written = (holder.get(name) for name in ("valueDecimal", "valueInteger", "valueString"))
-    return next((one for one in written if fields.number(one) is not None), None), None
-
-
-@dataclass(frozen=True, slots=True)
-class _Value:
-    """A number as written, as it counts on the measure's scale, and as people read it."""
-
-    number: Fraction | None
-    unit: str | None
-    values: tuple[Fraction, ...]
-    said: str | None
-
-
-def _value(measure: Measure, written: object, unit: str | None) -> _Value:
-    plain = isinstance(written, (int, float, str)) and not isinstance(written, bool)
-    return _known_value(measure, written if plain else None, unit)
-
-
-@lru_cache(maxsize=4096)
-def _known_value(measure: Measure, written: int | float | str | None, unit: str | None) -> _Value:
-    number = fields.number(written)
-    if number is None:
-        return _Value(None, unit, (), None)
-    return _Value(number, unit, measure.canonical(number, unit), _said(number, unit))
-
-
-def _word(holder: Resource) -> str | None:
-    """Return a coded or boolean value for a reader."""
-    if isinstance(said := holder.get("valueBoolean"), bool):
-        return "yes" if said else "no"
-    concept = fields.item(holder, "valueCodeableConcept")
-    return fields.label(concept or {"coding": [fields.item(holder, "valueCoding")]}, "") or None
-
-
-def _flags(holder: Resource, number: Fraction | None) -> frozenset[str]:
-    """Return "low" or "high" as the laboratory flags a value or its limits show."""
-    if "interpretation" not in holder and "referenceRange" not in holder:
-        return NO_FLAGS
-    said = fields.codes(fields.items(holder, "interpretation"))
-    found = {name for name, known in (("low", LOW), ("high", HIGH)) if said & known}
-    if number is not None:
-        for limits in fields.items(holder, "referenceRange"):
-            found |= _outside(number, limits)
-    return frozenset(found)
-
-
-def _outside(number: Fraction, limits: Resource) -> set[str]:
-    low = fields.number(fields.item(limits, "low").get("value"))
-    high = fields.number(fields.item(limits, "high").get("value"))
-    below = {"low"} if low is not None and number < low else set()
-    return below | ({"high"} if high is not None and number > high else set())
-
-
-def _item_answers(form: Form) -> dict[str, Resource]:
-    """Return the first answer of each item by its linkId."""
-    return {
-        link: answers[0]
-        for item in form.items
-        if (link := fields.text(item, "linkId")) and (answers := fields.items(item, "answer"))
-    }
-
-
-def _said(number: Fraction, unit: str | None) -> str:
-    """Return a value for a reader: an annotation such as {T-score} in brackets, a score bare."""
-    note = (unit or "").strip("{}")
-    if not note or note == "score":
-        return shown(number)
-    return f"{shown(number)} ({note})" if unit != note else f"{shown(number)} {note}"
-
-
-def shown(value: Fraction) -> str:
-    """Return a number as people write it: whole, or with its decimals."""
-    return str(value.numerator) if value.denominator == 1 else f"{float(value):.10g}"

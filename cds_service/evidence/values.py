@@ -1,0 +1,89 @@
+"""Single values of Observations and answers: numbers as written, words, flags."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+
+from cds_service.evidence import fields
+from cds_service.record.model import Resource
+from cds_service.terminology import Measure
+
+LOW = frozenset({"L", "LL", "LU", "<"})
+HIGH = frozenset({"H", "HH", "HU", ">"})
+NO_FLAGS: frozenset[str] = frozenset()
+
+
+def number_of(holder: Resource) -> tuple[object, str | None]:
+    """Return a number as written, and its unit; a value with a comparator is no number."""
+    quantity = fields.item(holder, "valueQuantity")
+    if quantity:
+        value = None if quantity.get("comparator") else quantity.get("value")
+        return value, fields.text(quantity, "code") or fields.text(quantity, "unit")
+    written = (holder.get(name) for name in ("valueDecimal", "valueInteger", "valueString"))
+    return next((one for one in written if fields.number(one) is not None), None), None
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A number as written, as it counts on the measure's scale, and as people read it."""
+
+    number: Fraction | None
+    unit: str | None
+    values: tuple[Fraction, ...]
+    said: str | None
+
+
+def value_of(measure: Measure, written: object, unit: str | None) -> Value:
+    """Return what is written as a value of a measure; what is no number has none."""
+    plain = isinstance(written, (int, float, str)) and not isinstance(written, bool)
+    return _known_value(measure, written if plain else None, unit)
+
+
+@lru_cache(maxsize=4096)
+def _known_value(measure: Measure, written: int | float | str | None, unit: str | None) -> Value:
+    number = fields.number(written)
+    if number is None:
+        return Value(None, unit, (), None)
+    return Value(number, unit, measure.canonical(number, unit), _said(number, unit))
+
+
+def word_of(holder: Resource) -> str | None:
+    """Return a coded or boolean value for a reader."""
+    if isinstance(said := holder.get("valueBoolean"), bool):
+        return "yes" if said else "no"
+    concept = fields.item(holder, "valueCodeableConcept")
+    return fields.label(concept or {"coding": [fields.item(holder, "valueCoding")]}, "") or None
+
+
+def flags_of(holder: Resource, number: Fraction | None) -> frozenset[str]:
+    """Return "low" or "high" as the laboratory flags a value or its limits show."""
+    if "interpretation" not in holder and "referenceRange" not in holder:
+        return NO_FLAGS
+    said = fields.codes(fields.items(holder, "interpretation"))
+    found = {name for name, known in (("low", LOW), ("high", HIGH)) if said & known}
+    if number is not None:
+        for limits in fields.items(holder, "referenceRange"):
+            found |= _outside(number, limits)
+    return frozenset(found)
+
+
+def _outside(number: Fraction, limits: Resource) -> set[str]:
+    low = fields.number(fields.item(limits, "low").get("value"))
+    high = fields.number(fields.item(limits, "high").get("value"))
+    below = {"low"} if low is not None and number < low else set()
+    return below | ({"high"} if high is not None and number > high else set())
+
+
+def _said(number: Fraction, unit: str | None) -> str:
+    """Return a value for a reader: an annotation such as {T-score} in brackets, a score bare."""
+    note = (unit or "").strip("{}")
+    if not note or note == "score":
+        return shown(number)
+    return f"{shown(number)} ({note})" if unit != note else f"{shown(number)} {note}"
+
+
+def shown(value: Fraction) -> str:
+    """Return a number as people write it: whole, or with its decimals."""
+    return str(value.numerator) if value.denominator == 1 else f"{float(value):.10g}"
