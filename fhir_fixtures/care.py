@@ -135,7 +135,7 @@ def document(chart: Chart, line: Json) -> Json:
     url = f"https://ehr.example.org/fhir/files/{chart.prefix}{line['day']}.pdf"
     return {
         "status": "current",
-        "docStatus": "final",
+        "docStatus": "preliminary" if "unsigned" in line else "final",
         "type": concept(system("loinc"), lookup("documents", line["type"])["code"], title),
         "category": [concept(NOTE_CATEGORY, "clinical-note", "Clinical Note"), *content],
         "subject": chart.patient,
@@ -289,3 +289,15 @@ def add_allergies(chart: Chart, story: Json) -> None:
             "patient": chart.patient,
         }
         chart.add("AllergyIntolerance", "allergy", content)
+
+
+def add_family(chart: Chart, story: Json) -> None:
+    """Add each illness of the patient's mother."""
+    for written in story.get("family", []):
+        content = {
+            "status": "completed",
+            "patient": chart.patient,
+            "relationship": {"text": "mother"},
+            "condition": [{"code": chart.code(written)}],
+        }
+        chart.add("FamilyMemberHistory", "family", content)

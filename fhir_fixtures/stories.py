@@ -34,6 +34,7 @@ PARTS = (
     care.add_other_orders,
     care.add_programs,
     care.add_allergies,
+    care.add_family,
 )
 
 
