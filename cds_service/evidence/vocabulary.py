@@ -6,6 +6,7 @@ from importlib import import_module
 
 MODULES = (
     "allergies",
+    "amounts",
     "conditions",
     "course",
     "coverage",
@@ -17,7 +18,6 @@ MODULES = (
     "measures",
     "medications",
     "number",
-    "orders",
     "other_orders",
     "people",
     "plans",
@@ -25,6 +25,7 @@ MODULES = (
     "programs",
     "progress",
     "readings",
+    "sayings",
     "visits",
 )
 

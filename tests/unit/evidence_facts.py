@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from datetime import date
 from fractions import Fraction
-from importlib import import_module
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from cds_service.evidence import vocabulary
 from cds_service.evidence.context import LEAVES, Context, Facts
 from cds_service.evidence.orders import OrderGroup
 from cds_service.record.model import Hole, PatientRecord
 
-MODULES = ("allergies", "conditions", "coverage", "number", "orders", "other_orders", "people")
-for _name in (*MODULES, "programs"):
-    import_module(f"cds_service.evidence.{_name}")
+vocabulary.load()
 
 DAY = date(2026, 3, 16)
 ZONE = ZoneInfo("America/New_York")
