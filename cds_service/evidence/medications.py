@@ -139,6 +139,7 @@ def medication(spec: Spec) -> Leaf:
     `within` days; an ended course whose end is not stated leaves it open.
     """
     kinds, limit = frozenset(fields.names(spec["in"])), spec.get("within")
+    unwanted = frozenset(fields.names(spec.get("not-in")))
     active, length, least = bool(spec.get("active")), spec.get("for"), spec.get("daily-mg")
 
     def judge(context: Context, one: Course) -> Status:
@@ -156,7 +157,8 @@ def medication(spec: Spec) -> Leaf:
         return Status.MET if Status.MET in (recent, begun) else begun
 
     def ask(context: Context) -> Answer:
-        courses = [c for c in context.facts.of(Medications).courses if kinds & c.kinds]
+        every = context.facts.of(Medications).courses
+        courses = [c for c in every if kinds & c.kinds and not unwanted & c.kinds]
         judged = [(judge(context, one), one) for one in courses]
         if length is not None:
             kept = [one for status, one in judged if status is not Status.NOT_MET]

@@ -170,3 +170,9 @@ def test_odd_medicines_cost_only_themselves():
         dosageInstruction=[{"timing": {"repeat": 3}}, 4],
     )
     assert asks({"for": 90, "within": 180}, *record, strange) == "not-met"
+
+
+def test_medicines_left_out():
+    both = medicine(ago(5))
+    assert asks({"not-in": ["antiplatelets"]}, both) == "met"
+    assert asks({"not-in": ["anticoagulants"]}, both) == "not-met"
