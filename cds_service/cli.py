@@ -18,13 +18,14 @@ from cds_service.evaluation import Evaluation
 from cds_service.hooks.errors import HookError
 from cds_service.hooks.request import HookRequest, parse_json, parse_request
 from cds_service.hooks.servers import is_loopback_host
+from cds_service.local import SiteError
 from cds_service.policies import commands
 from cds_service.policies.routing import PayersError
 from cds_service.policies.source import PolicyError
 from cds_service.policy_tests import stories
 from cds_service.reasoning import outline
 from cds_service.services import explain as review_once
-from cds_service.services import rules_of
+from cds_service.services import rules_of, site_of
 from cds_service.settings import Settings, SettingsError, load_settings
 
 DEMO_HOST = "127.0.0.1"
@@ -50,6 +51,7 @@ TOLD = (
     SettingsError,
     PayersError,
     PolicyError,
+    SiteError,
     server.AddressError,
     commands.UnknownPolicyError,
 )
@@ -200,6 +202,20 @@ def test(policy: str | None) -> None:
 def _story_files(settings: Settings) -> list[Path]:
     own = stories.tests_in(settings.policies) if settings.policies else []
     return [*stories.shipped_tests(), *own]
+
+
+@main.group()
+def site() -> None:
+    """Work on the file that maps a site's own codes."""
+
+
+@site.command("check")
+@click.argument("path", metavar="FILE", type=FILE)
+@told
+def check_site(path: Path) -> None:
+    """Check the site file FILE; say for each problem where it is and what to write instead."""
+    found = site_of(load_settings(), path)
+    click.echo(f"{path}: ok, {found.told}")
 
 
 def _fail_if(count: int, one: str, several: str) -> None:

@@ -104,7 +104,8 @@ class Amount:
 class PolicyHead:
     """What a reader must know of the policy: identity, version, currency.
 
-    `route` says in words where to go when its criteria are not met (G-04c).
+    `route` says in words where to go when its criteria are not met (G-04c), `route_items` which
+    items that takes.
     """
 
     id: str
@@ -117,6 +118,7 @@ class PolicyHead:
     review_due: date | None = None
     note: str | None = None
     route: str | None = None
+    route_items: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,10 +183,17 @@ def _amount(amount: Amount | None) -> dict[str, Any] | None:
 
 
 def _evidence(findings: Sequence[Finding]) -> list[dict[str, Any]]:
-    return [
-        {"reference": item.reference, "date": item.date, "value": item.value, "text": item.text}
-        for item in findings
-    ]
+    return [_finding(item) for item in findings]
+
+
+def _finding(item: Finding) -> dict[str, Any]:
+    shown = {
+        "reference": item.reference,
+        "date": item.date,
+        "value": item.value,
+        "text": item.text,
+    }
+    return {**shown, "via": item.via} if item.via else shown
 
 
 def _criterion(item: CriterionResult) -> dict[str, Any]:

@@ -92,7 +92,8 @@ def _parameter(used: ParameterUse) -> str:
 
 def _finding(item: Finding) -> str:
     parts = [item.reference, item.date or "undated", item.value, item.text]
-    return f"evidence {', '.join(part for part in parts if part)}"
+    via = f" (via {item.via})" if item.via else ""
+    return f"evidence {', '.join(part for part in parts if part)}{via}"
 
 
 def _missing(item: MissingItem) -> Lines:

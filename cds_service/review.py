@@ -22,7 +22,7 @@ from cds_service.policies.library import PolicyLibrary
 from cds_service.policies.policy import Policy, Verdict
 from cds_service.policies.routing import PayerEntry, routed
 from cds_service.record.model import Hole, PatientRecord, Resource
-from cds_service.terminology import Terminology
+from cds_service.terminology import Dialect, Terminology
 
 SHOWN_FACTS = (
     "visits.year",
@@ -142,7 +142,7 @@ def _evaluate(
         policy=policy.head if policy else None,
         determination=verdict.determination,
         safety=verdict.safety,
-        unread=_unread(case.record, judge),
+        unread=_unread(case.record, judge, rules.terminology.site),
         notes=(*case.notes, *payer.notes, *asked.notes, *notes_of(facts)),
         payer=payer.name,
     )
@@ -191,9 +191,9 @@ def _gap(payer: Payer) -> str:
     return "not-in-force" if payer.routed else "unrouted"
 
 
-def _unread(record: PatientRecord, policy: Policy) -> tuple[Hole, ...]:
+def _unread(record: PatientRecord, policy: Policy, site: Dialect | None) -> tuple[Hole, ...]:
     keys = [*ALWAYS_READ, *sorted(policy.keys - set(ALWAYS_READ)), "references"]
-    return tuple(dict.fromkeys(record.holes_of(keys)))
+    return tuple(dict.fromkeys(record.holes_of(site.also_read(keys) if site else keys)))
 
 
 def _numbers(context: Context) -> Mapping[str, Fraction]:

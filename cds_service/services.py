@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -17,6 +18,8 @@ from cds_service.hooks.request import HookRequest
 from cds_service.hooks.response import HookResponse
 from cds_service.hooks.servers import is_loopback
 from cds_service.hooks.service import Service
+from cds_service.local import Site, read_site
+from cds_service.policies.in_use import vocabulary
 from cds_service.policies.library import (
     PolicyLibrary,
     default_library,
@@ -24,12 +27,12 @@ from cds_service.policies.library import (
     load_library,
     shipped,
 )
-from cds_service.policies.routing import TABLE, load_table
+from cds_service.policies.routing import TABLE, load_table, with_site
 from cds_service.record.client import Limits
 from cds_service.record.gathering import record_of_bundle
 from cds_service.record.model import PatientRecord
 from cds_service.record.pool import FetchPool
-from cds_service.record.queries import prefetch_templates
+from cds_service.record.queries import catalogue_of, prefetch_templates
 from cds_service.record.reader import RecordReader, order_references, unobtainable
 from cds_service.review import Case, Rules, facts_of, payers_of, review
 from cds_service.settings import Settings, load_settings
@@ -47,29 +50,51 @@ def build_services(
 ) -> list[Service]:
     """Return the services of the settings' families.
 
-    Raises PolicyError or PayersError when policies or routing cannot be used: a service never
-    starts on half a policy set.
+    Raises PolicyError, PayersError or SiteError when policies, routing or the site file cannot be
+    used: a service never starts on half of them.
     """
-    limits = Limits(max_pages=settings.max_pages, max_bytes=settings.max_response)
-    reader = RecordReader(FetchPool(settings.fetch_workers), limits=limits)
-    reviewer = Reviewer(rules_of(settings), reader, settings.deadline, today, allowed_server)
+    rules = rules_of(settings)
+    reader = _reader(settings, rules)
+    reviewer = Reviewer(rules, reader, settings.deadline, today, allowed_server)
     return [_order_review(reviewer)] if "review" in settings.families else []
 
 
+def _reader(settings: Settings, rules: Rules) -> RecordReader:
+    limits = Limits(max_pages=settings.max_pages, max_bytes=settings.max_response)
+    asked = catalogue_of(rules.terminology.site)
+    return RecordReader(FetchPool(settings.fetch_workers), limits=limits, catalogue=asked)
+
+
 def rules_of(settings: Settings) -> Rules:
-    """Return policies, routing and codes as the settings name them."""
+    """Return policies, routing and codes as the settings name them.
+
+    Raises PolicyError, PayersError or SiteError when one of the files cannot be used.
+    """
+    site = site_of(settings, settings.site) if settings.site else None
+    payers = load_table(settings.payers or TABLE)
     return Rules(
         library=_library(settings),
-        payers=load_table(settings.payers or TABLE),
-        terminology=Terminology.load(),
+        payers=with_site(payers, site) if site else payers,
+        terminology=site.terminology if site else Terminology.load(),
         zone=settings.timezone,
     )
 
 
+def site_of(settings: Settings, path: Path) -> Site:
+    """Return a site file as look-ups; raises SiteError when it cannot be used.
+
+    What it maps to must be something that the policies of the settings ask for.
+    """
+    payers = load_table(settings.payers or TABLE)
+    return read_site(path, vocabulary(_texts(settings), payers))
+
+
 def _library(settings: Settings) -> PolicyLibrary:
-    if settings.policies is None:
-        return default_library()
-    return load_library([*shipped(), *in_folder(settings.policies)])
+    return load_library(_texts(settings)) if settings.policies else default_library()
+
+
+def _texts(settings: Settings) -> list[tuple[str, str]]:
+    return [*shipped(), *(in_folder(settings.policies) if settings.policies else [])]
 
 
 def _order_review(reviewer: Reviewer) -> Service:
@@ -82,7 +107,7 @@ def _order_review(reviewer: Reviewer) -> Service:
             "patient's record: criteria met, what is missing, red flags."
         ),
         handler=reviewer.answer,
-        prefetch=prefetch_templates(),
+        prefetch=prefetch_templates(reviewer.reader.catalogue),
         usage_requirements=(
             "FHIR R4. Orders are ServiceRequests with a CPT code (97124, 97140). What prefetch "
             "lacks is read from fhirServer."
@@ -141,6 +166,8 @@ class Reviewer:
         payers = payers_of(case, group, self.rules)
         policies = [payer.policy or self.rules.library.unrouted for payer in payers]
         needs = frozenset(key for policy in policies for key in policy.keys)
+        if site := self.rules.terminology.site:
+            needs = frozenset(site.also_read(sorted(needs)))
         return self._read(request, list(case.orders), needs, ends, case.record)
 
     def _read(
@@ -223,6 +250,7 @@ def explain(request: HookRequest, bundle: Mapping[str, Any] | None) -> list[Eval
         record = record_of_bundle(request.patient_id, bundle)
         day, notes = order_day(drafts, request.patient_id, today, rules.zone, rules.terminology)
         return review(Case(drafts, record, day, notes=notes), rules)
-    reader = RecordReader(FetchPool(settings.fetch_workers))
-    reviewer = Reviewer(rules, reader, settings.deadline, lambda: today, is_loopback)
+    reviewer = Reviewer(
+        rules, _reader(settings, rules), settings.deadline, lambda: today, is_loopback
+    )
     return reviewer.evaluations(request)[0]

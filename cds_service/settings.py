@@ -205,6 +205,13 @@ class Settings:
         "path of a folder",
         "Policy files that stand beside those of the package.",
     )
+    site: Path | None = setting(
+        None,
+        _file,
+        "path of a TOML or YAML file",
+        "Site file: maps the codes, questionnaires, document types and phrases that one site has "
+        "of its own to our facts. See docs/site-file.md.",
+    )
     cors_origins: tuple[str, ...] = setting(
         "",
         _origins,

@@ -49,12 +49,13 @@ class CoverageFact:
     text: str
     line_of_business: str | None = None
     medicare: bool | None = None
+    via: str | None = None
     others: tuple[CoverageFact, ...] = field(default=(), compare=False, repr=False)
 
-    def of_line(self, line_of_business: str | None) -> CoverageFact:
-        """Return the coverage with its product told by the routing table."""
+    def of_line(self, line_of_business: str | None, via: str | None = None) -> CoverageFact:
+        """Return the coverage with its product told by the routing table, and by which mapping."""
         medicare = _medicare(self.types, line_of_business)
-        return replace(self, line_of_business=line_of_business, medicare=medicare)
+        return replace(self, line_of_business=line_of_business, medicare=medicare, via=via)
 
     @property
     def plan_name(self) -> str | None:
@@ -64,7 +65,7 @@ class CoverageFact:
 
     def finding(self, value: str | None, text: str) -> Finding:
         """Return what the coverage says as a finding."""
-        return Finding(self.reference, self.start, value, text)
+        return Finding(self.reference, self.start, value, text, via=self.via)
 
 
 def coverages_of(

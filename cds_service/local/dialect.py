@@ -63,6 +63,18 @@ class Site:
     catalogue: Catalogue = field(repr=False)
     places: Mapping[Coding, Place] = field(repr=False)
 
+    @property
+    def told(self) -> str:
+        """What is in it, in numbers."""
+        parts = {
+            "codes and words": len(self.meanings),
+            "items of questionnaires": len(self.items)
+            + sum(len(form.items) for form in self.mapped.values()),
+            "phrases": sum(map(len, self.phrases.values())),
+            "products": len(self.routes),
+        }
+        return ", ".join(f"{count} {kind}" for kind, count in parts.items())
+
     @cached_property
     def terminology(self) -> Terminology:
         """The terminology of the package, with the codes of the site."""

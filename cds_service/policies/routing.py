@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from cds_service.evidence.coverage import CoverageFact, Identifier
+from cds_service.local import Site
 
 TABLE = Path(__file__).with_name("payers.yaml")
 SCHEMA = Path(__file__).with_name("schemas") / "payers.schema.json"
@@ -24,13 +25,17 @@ class PayersError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class PayerEntry:
-    """One row: a payor and product, the policy that answers (None: known, not routed)."""
+    """One row: a payor and product, the policy that answers (None: known, not routed).
+
+    `via` says which mapping of the site the row stands for: its product is met by value or name.
+    """
 
     payor: Identifier
     names: frozenset[str]
     plan: str | None
     policy: str | None
     line_of_business: str | None
+    via: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,7 @@ class Route:
     line_of_business: str | None
     known: bool
     product_known: bool
+    via: str | None = None
 
 
 NOT_LISTED = Route(None, None, known=False, product_known=False)
@@ -86,10 +92,9 @@ def route(coverage: CoverageFact, table: Iterable[PayerEntry]) -> Route:
     entries = _of_payor(coverage, tuple(table))
     if not entries:
         return NOT_LISTED
-    plans = {value for kind, value, _ in coverage.plan_classes if kind == "plan"}
-    entry = next((one for one in entries if one.plan is None or one.plan in plans), None)
+    entry = next((one for one in entries if _of_product(coverage, one)), None)
     if entry:
-        return Route(entry.policy, entry.line_of_business, known=True, product_known=True)
+        return Route(entry.policy, entry.line_of_business, True, True, entry.via)
     policies = {one.policy for one in entries}
     policy = policies.pop() if len(policies) == 1 else None
     return Route(policy, None, known=True, product_known=False)
@@ -98,7 +103,35 @@ def route(coverage: CoverageFact, table: Iterable[PayerEntry]) -> Route:
 def routed(coverage: CoverageFact, table: Iterable[PayerEntry]) -> tuple[CoverageFact, Route]:
     """Return the coverage with its line of business, and where it leads."""
     found = route(coverage, table)
-    return coverage.of_line(found.line_of_business), found
+    return coverage.of_line(found.line_of_business, found.via), found
+
+
+def with_site(table: Sequence[PayerEntry], site: Site) -> tuple[PayerEntry, ...]:
+    """Return the table with rows for the payors and products as a site names them, first."""
+    local = (
+        replace(
+            row,
+            payor=one.identifier or row.payor,
+            names=frozenset({_plain(one.name)}) if one.name else frozenset(),
+            plan=_plain(one.product) if one.product else None,
+            via=one.via,
+        )
+        for one in site.routes
+        for row in table
+        if row.payor[1] == one.is_payor and one.is_product in (None, row.plan)
+    )
+    return (*local, *table)
+
+
+def _of_product(coverage: CoverageFact, entry: PayerEntry) -> bool:
+    """Whether a coverage is of the product of a row: by its code, at a site by code or name."""
+    if entry.plan is None:
+        return True
+    if entry.via is None:
+        plans = (value for kind, value, _ in coverage.plan_classes if kind == "plan")
+        return entry.plan in plans
+    said = (text for _, value, name in coverage.plan_classes for text in (value, name) if text)
+    return entry.plan in map(_plain, said)
 
 
 def _of_payor(coverage: CoverageFact, table: tuple[PayerEntry, ...]) -> list[PayerEntry]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -12,10 +13,12 @@ from urllib.parse import quote
 import yaml
 
 from cds_service.record.model import Hole
+from cds_service.terminology import Dialect
 from cds_service.terminology.measures import read_catalogue
 
 PATIENT_TOKEN = "{{context.patientId}}"
 _OTHERS = "others"
+_SEPARATOR = re.compile(r"[\\,|$]")
 REFERENCES = "references"
 """Key under which literal references that could not be read are named."""
 
@@ -75,16 +78,42 @@ class Catalogue:
 @cache
 def catalogue() -> Catalogue:
     """Return the catalogue; parsed once."""
+    data = _data()
+    return _catalogue(data, _codes(data["queries"]))
+
+
+def catalogue_of(site: Dialect | None) -> Catalogue:
+    """Return the catalogue in which searches for measures also ask for a site's own codes."""
+    if site is None:
+        return catalogue()
+    data = _data()
+    codes = _codes(data["queries"], site.measured)
+    for key, more in site.search.items():
+        codes[key] = (*codes[key], *(_written(code) for code in more))
+    unique = {key: tuple(dict.fromkeys(listed)) for key, listed in codes.items()}
+    return _catalogue(data, unique)
+
+
+def _data() -> dict[str, Any]:
     text = files("cds_service.record").joinpath("queries.yaml").read_text(encoding="utf-8")
-    data = yaml.safe_load(text)
-    codes = _codes(data["queries"])
+    content: dict[str, Any] = yaml.safe_load(text)
+    return content
+
+
+def _catalogue(data: Mapping[str, Any], codes: Mapping[str, Iterable[str]]) -> Catalogue:
     queries = {key: _query(key, entry, codes[key]) for key, entry in data["queries"].items()}
     return Catalogue(queries, frozenset(data["shared-types"]), frozenset(data["harmless-issues"]))
 
 
-def prefetch_templates() -> dict[str, str]:
+def _written(code: str) -> str:
+    """Return a code as a search writes it: separators of FHIR escaped, all else percent-encoded."""
+    return quote(_SEPARATOR.sub(r"\\\g<0>", code), safe="")
+
+
+def prefetch_templates(known: Catalogue | None = None) -> dict[str, str]:
     """Return the prefetch templates the service declares, by key."""
-    return {key: q.template() for key, q in catalogue().queries.items() if q.prefetch}
+    queries = (known or catalogue()).queries
+    return {key: query.template() for key, query in queries.items() if query.prefetch}
 
 
 def always_needed() -> frozenset[str]:
@@ -105,16 +134,23 @@ def _query(key: str, entry: Mapping[str, Any], codes: Iterable[str]) -> Query:
     )
 
 
-def _codes(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
-    """Return the codes each query asks for: its own, then those of its groups of measures."""
+def _codes(
+    entries: Mapping[str, Mapping[str, Any]], local: Sequence[tuple[str, frozenset[str]]] = ()
+) -> dict[str, tuple[str, ...]]:
+    """Return the codes each query asks for: its own, then those of its groups of measures.
+
+    `local` are codes of a site, with the groups of what they measure.
+    """
     groups = {key: entry.get("code-groups", ()) for key, entry in entries.items()}
     named = {group for value in groups.values() if value != _OTHERS for group in value}
     measures = read_catalogue().measures.values()
     found: dict[str, tuple[str, ...]] = {}
     for key, value in groups.items():
         chosen = (m for m in measures if _asked(m.groups, value, named))
-        of_measures = (code for measure in chosen for _, code in measure.codes)
-        found[key] = tuple(dict.fromkeys([*entries[key].get("codes", ()), *of_measures]))
+        of_measures = [code for measure in chosen for _, code in measure.codes]
+        of_site = [_written(code) for code, kinds in local if _asked(kinds, value, named)]
+        own = entries[key].get("codes", ())
+        found[key] = tuple(dict.fromkeys([*own, *of_measures, *of_site]))
     return found
 
 

@@ -18,7 +18,7 @@ from cds_service.record.gathering import Gathering, retracted
 from cds_service.record.model import Hole, PatientRecord, Resource, relative
 from cds_service.record.pool import FetchPool
 from cds_service.record.prefetch import Supply, supplies_of
-from cds_service.record.queries import REFERENCES, Query, catalogue
+from cds_service.record.queries import REFERENCES, Catalogue, Query, catalogue
 from cds_service.record.scopes import may_read
 
 log = logging.getLogger(__name__)
@@ -41,6 +41,7 @@ class RecordReader:
     session: requests.Session = field(default_factory=fhir_session)
     limits: Limits = field(default_factory=Limits)
     clock: Callable[[], float] = monotonic
+    catalogue: Catalogue = field(default_factory=catalogue)
 
     def read(  # noqa: PLR0913 - all of it is one question
         self,
@@ -70,11 +71,12 @@ class RecordReader:
         gathering = earlier if isinstance(earlier, Gathering) else Gathering(patient_id)
         client = self._client(fhir_server, token, deadline)
         given = tuple(dict.fromkeys(references))
-        call = _Call(gathering, client, given, scope, refusal, self.limits.max_references)
+        most = self.limits.max_references
+        call = _Call(gathering, client, given, scope, refusal, most, self.catalogue.queries)
         if gathering is not earlier:
             gathering.receive(supplies_of(prefetch))
         gathering.lend(drafts)
-        call.needs = [key for key in catalogue().queries if key in set(needs)]
+        call.needs = [key for key in self.catalogue.queries if key in set(needs)]
         self._complete(call, deadline)
         return gathering.record()
 
@@ -117,13 +119,14 @@ class _Call:
     scope: str | None
     refusal: str
     most_references: int
+    queries: Mapping[str, Query]
     needs: Sequence[str] = ()
 
     def jobs(self) -> list[_Job]:
         """Return the fetches that can start now; what cannot be asked for becomes a hole."""
         keys = [key for key in self.needs if self._open(key)]
-        awaited = {catalogue().queries[key].resource_type for key in keys}
-        jobs = [self._query_job(catalogue().queries[key]) for key in keys]
+        awaited = {self.queries[key].resource_type for key in keys}
+        jobs = [self._query_job(self.queries[key]) for key in keys]
         jobs += [self._reference_job(ref) for ref in self._missing(awaited)]
         jobs += [self._role_job(self._new_practitioners())]
         return [job for job in jobs if job]

@@ -46,6 +46,14 @@ class Dialect(Protocol):
     def phrases(self) -> Mapping[str, tuple[str, ...]]:
         """Phrases of the site by id of the phrase list they belong to."""
 
+    @property
+    def search(self) -> Mapping[str, tuple[str, ...]]:
+        """Codes that the query of a key also asks for."""
+
+    @property
+    def measured(self) -> Sequence[tuple[str, frozenset[str]]]:
+        """Codes of Observations, with the groups of what they measure."""
+
     def meant(self, codings: Sequence[Coding], words: Iterable[str]) -> list[Coding]:
         """Return the codings, and after them what they and the words stand for."""
 
