@@ -65,12 +65,12 @@ def exact(written: str) -> Fraction | None:
 
 def codings(concepts: Iterable[object]) -> list[Coding]:
     """Return (system, code) of CodeableConcepts."""
-    return [
-        (text(coding, "system"), coding["code"])
-        for concept in concepts
-        for coding in items(concept, "coding")
-        if isinstance(coding.get("code"), str)
-    ]
+    found: list[Coding] = []
+    for concept in concepts:
+        for coding in items(concept, "coding"):
+            if isinstance(code := coding.get("code"), str):
+                found.append((text(coding, "system"), code))
+    return found
 
 
 def words_of(concepts: Iterable[object]) -> list[str]:
@@ -183,6 +183,9 @@ def recent(facts: Facts, days: Days | None, limit: object) -> Status:
         return Status.MET
     if days is None or days.first > facts.day:
         return Status.UNKNOWN if days is None else Status.NOT_MET
+    if days.exact:
+        age = (facts.day - days.first).days
+        return Status.MET if age <= whole(limit) else Status.NOT_MET
     return Days(days.first, min(days.last, facts.day)).within(facts.day, whole(limit))
 
 

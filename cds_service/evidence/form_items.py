@@ -7,14 +7,21 @@ from cds_service.evidence.forms import Form
 from cds_service.record.model import Resource
 from cds_service.terminology import promis
 
+Items = list[tuple[str, Resource]]
+"""Items of a form in reading order, each with the linkId by which we know it."""
 
-def item_answers(form: Form) -> dict[str, Resource]:
-    """Return the first answer of each item by its linkId."""
-    return {
-        link: answers[0]
-        for item in form.items
-        if (link := link_of(form, item)) and (answers := fields.items(item, "answer"))
-    }
+
+def known_items(form: Form) -> Items:
+    """Return the items of a form by the linkIds that we know."""
+    return [(link_of(form, item), item) for item in form.items]
+
+
+def item_answers(items: Items) -> dict[str, Resource]:
+    """Return the first answer of each item by its linkId, where any item is scored by a sum."""
+    if not any(promis.is_item(link) for link, _ in items):
+        return {}
+    answered = ((link, fields.items(item, "answer")) for link, item in items if link)
+    return {link: answers[0] for link, answers in answered if answers}
 
 
 def via_item(form: Form, item: Resource) -> str | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import operator
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from fractions import Fraction
@@ -243,12 +243,11 @@ def measure(spec: Spec) -> Leaf:
     """Ask for a valid measurement, of some value, some age, or several of them apart."""
     of, keys = fields.names(spec["of"]), _keys(spec)
     suspect = spec.get("use") == "safety"
-    choose, fits = CHOICES[spec.get("point", "any")], fits_of(spec)
+    choose, tests = CHOICES[spec.get("point", "any")], list(_tests(spec))
     times, apart = fields.whole(spec.get("times", 1)), fields.whole(spec.get("apart", 1))
-    in_time = _in_time(spec)
 
     def test(context: Context, points: Iterable[Point]) -> list[tuple[Status, Point]]:
-        return [(fields.weakest([fits(one), *in_time(context, one)]), one) for one in points]
+        return [(fields.weakest(one(context, point) for one in tests), point) for point in points]
 
     def ask(context: Context) -> Answer:
         found: list[tuple[Status, Finding]] = []
@@ -276,19 +275,17 @@ def suspecting(series: Series) -> Series:
     )
 
 
-def _in_time(spec: Spec) -> Callable[[Context, Point], list[Status]]:
-    """Return what tells whether a measurement is recent enough and late enough in the episode."""
-    limit, since = spec.get("within"), spec.get("since")
-
-    def in_time(context: Context, point: Point) -> list[Status]:
-        tests = [fields.recent(context.facts, point.days, limit)]
-        if since == "baseline":
-            tests.append(_not_before(point, first_baseline_day(context)))
-        elif since == "anchor":
-            tests.append(fields.since(episode(context).anchor, point.days))
-        return tests
-
-    return in_time
+def _tests(spec: Spec) -> Iterator[Callable[[Context, Point], Status]]:
+    """Yield what tells whether a measurement has the value, is recent, and late enough in care."""
+    limit, fits = spec.get("within"), fits_of(spec)
+    if spec.keys() & {*BOUNDS, "flagged", "coded-in"}:
+        yield lambda _context, point: fits(point)
+    if limit is not None:
+        yield lambda context, point: fields.recent(context.facts, point.days, limit)
+    if spec.get("since") == "baseline":
+        yield lambda context, point: _not_before(point, first_baseline_day(context))
+    elif spec.get("since") == "anchor":
+        yield lambda context, point: fields.since(episode(context).anchor, point.days)
 
 
 def _not_before(point: Point, day: date) -> Status:

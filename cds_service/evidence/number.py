@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import reduce
 from typing import Any
 
 from cds_service.evidence.answer import Answer, Status, cannot_tell, not_shown, shown
 from cds_service.evidence.context import Context, Leaf, Spec, leaf
-from cds_service.evidence.quantities import QUANTITIES, Quantity
+from cds_service.evidence.quantities import QUANTITIES, Quantity, QuantityOf
 
+ZERO, FAR = Fraction(0), Fraction(1)
 Test = Callable[[Fraction, Fraction], bool]
 TESTS: dict[str, Test] = {
     "at-most": lambda value, limit: value <= limit,
@@ -58,44 +60,40 @@ def quantity_keys(spec: Spec) -> tuple[str, ...]:
     return tuple(dict.fromkeys(key for kind in known for key in kind.keys))
 
 
-def _read(term: object, context: Context) -> Quantity:
+def _term(term: object) -> QuantityOf:
     if isinstance(term, str):
-        return QUANTITIES[term](context)
-    return Quantity(Fraction(str(term)))
+        return QUANTITIES[term].of
+    constant = Quantity(Fraction(str(term)))
+    return lambda _context: constant
 
 
 @leaf("number", keys=quantity_keys)
 def number(spec: Spec) -> Leaf:
     """A comparison; unknown where what is not known could change it."""
     name = next(name for name in TESTS if name in spec)
-    added = [spec["of"], *(_terms(spec["plus"]) if "plus" in spec else [])]
-    taken = [spec[name], *(_terms(spec["minus"]) if "minus" in spec else [])]
+    added = [_term(one) for one in (spec["of"], *_terms(spec.get("plus", ())))]
+    taken = [_term(one) for one in (spec[name], *_terms(spec.get("minus", ())))]
     test = TESTS[name]
 
     def ask(context: Context) -> Answer:
-        plus = [_read(term, context) for term in added]
-        minus = [_read(term, context) for term in taken]
-        total = _Bounds(Fraction(0), Fraction(0))
-        for part in plus:
-            total = total.plus(_bounds(part))
-        for part in minus:
-            total = total.plus(_bounds(part).negative())
-        return _answer(_compare(test, total), [*plus, *minus])
+        plus = [of(context) for of in added]
+        minus = [of(context) for of in taken]
+        bounds = [*map(_bounds, plus), *(_bounds(part).negative() for part in minus)]
+        return _answer(_compare(test, reduce(_Bounds.plus, bounds)), [*plus, *minus])
 
     return ask
 
 
 def _compare(test: Test, difference: _Bounds) -> Status:
     """Ask the test of both ends; an open end lies beyond every number."""
-    zero, far = Fraction(0), Fraction(1)
     low, high = difference.low, difference.high
     if low is None and high is None:
         return Status.UNKNOWN
-    least = low if low is not None else min(-far, (high or zero) - far)
-    most = high if high is not None else max(far, (low or zero) + far)
-    ends = {test(least, zero), test(most, zero)}
+    least = low if low is not None else min(-FAR, (high or ZERO) - FAR)
+    most = high if high is not None else max(FAR, (low or ZERO) + FAR)
+    ends = {test(least, ZERO), test(most, ZERO)}
     if least < 0 < most:
-        ends.add(test(zero, zero))
+        ends.add(test(ZERO, ZERO))
     if len(ends) > 1:
         return Status.UNKNOWN
     return Status.MET if ends.pop() else Status.NOT_MET

@@ -49,9 +49,9 @@ class People:
         self._roles_of: dict[str, list[Resource]] = defaultdict(list)
         self._known: dict[str, Person] = {}
         for role in facts.record.by_reference.values():
-            practitioner = fields.reference(fields.item(role, "practitioner"))
-            if practitioner and role.get("resourceType") == "PractitionerRole":
-                self._roles_of[practitioner].append(role)
+            if role.get("resourceType") == "PractitionerRole":
+                practitioner = fields.reference(fields.item(role, "practitioner"))
+                self._roles_of[practitioner or ""].append(role)
 
     def person(self, order: Resource, element: object) -> Person:
         """Return the person behind a Reference of an order."""

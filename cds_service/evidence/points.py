@@ -11,8 +11,8 @@ from fractions import Fraction
 from cds_service.evidence import fields
 from cds_service.evidence.answer import Finding
 from cds_service.evidence.context import Facts
-from cds_service.evidence.dates import Days
-from cds_service.evidence.form_items import item_answers, link_of, via_item, via_items
+from cds_service.evidence.dates import Days, parse_days
+from cds_service.evidence.form_items import item_answers, known_items, via_item, via_items
 from cds_service.evidence.forms import Form, Forms, meant, yes_or_no
 from cds_service.evidence.values import Value, flags_of, number_of, shown, value_of, word_of
 from cds_service.record.model import Resource
@@ -92,10 +92,12 @@ class Readings:
         self.facts = facts
         self.notes: list[str] = []
         self._forms = {form.reference: form for form in facts.of(Forms).forms}
+        self._items = {name: known_items(form) for name, form in self._forms.items()}
         self._scored = {
-            (point.measure, form.reference): point
-            for form in self._forms.values()
-            for point in self._score(_answered(form), item_answers(form), via_items(form))
+            (point.measure, name): point
+            for name, form in self._forms.items()
+            if (answers := item_answers(self._items[name]))
+            for point in self._score(_answered(form), answers, via_items(form))
         }
         self._derived: set[tuple[str, str]] = set()
         self._single: list[tuple[list[str], Resource]] = []
@@ -150,8 +152,8 @@ class Readings:
 
     def _scores_of(self, form: Form) -> Iterator[tuple[Measure, Resource, str | None]]:
         answered = self.facts.terminology.measures_answered
-        for item in form.items:
-            for measure in answered(form.questionnaires, link_of(form, item)):
+        for link, item in self._items[form.reference]:
+            for measure in answered(form.questionnaires, link):
                 for answer in fields.items(item, "answer")[:1]:
                     yield measure, answer, via_item(form, item)
 
@@ -175,7 +177,7 @@ class Readings:
     def _score(
         self, source: _Source, answers: Mapping[str, Resource], via: str | None
     ) -> Iterator[Point]:
-        if not source.days or not any(map(promis.is_item, answers)):
+        if not source.days:
             return
         for score in promis.score(answers):
             measure = self.facts.terminology.measure(score.measure)
@@ -275,9 +277,13 @@ class Readings:
 
 
 def _observed(facts: Facts, observation: Resource, preliminary: bool = False) -> _Source:
-    dates = _observed_on(observation)
-    days, written = fields.first_date(facts, *dates)
-    stamp = _stamp(observation, next(filter(None, dates), None))
+    taken = written = fields.text(observation, "effectiveDateTime")
+    days = parse_days(taken, facts.zone)
+    if days is None:
+        dates = _observed_on(observation)
+        days, written = fields.first_date(facts, *dates)
+        taken = next(filter(None, dates), None)
+    stamp = _stamp(observation, taken)
     reference = fields.identity(observation)
     return _Source(observation, reference, days, written, stamp, OBSERVED, preliminary)
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from fractions import Fraction
+from itertools import takewhile
 
 from cds_service.evidence import fields
 from cds_service.evidence.answer import Answer, Finding, Status
-from cds_service.evidence.context import Context, Leaf, Spec, leaf
+from cds_service.evidence.context import Context, Leaf, Spec, leaf, once
 from cds_service.evidence.measures import (
     Series,
     baselines,
@@ -46,8 +48,8 @@ class Change:
 
     def gains(self) -> list[Fraction]:
         """Return the gain, positive when better, on each scale that the record leaves open."""
-        sign = -1 if self.measure.better == LOWER else 1
-        return [sign * (point - base) for base, point in self._pairs()]
+        lower = self.measure.better == LOWER
+        return [base - point if lower else point - base for base, point in self._pairs()]
 
     def parts(self) -> list[Fraction | None]:
         """Return the gain as a part of what could be gained; None where that is undefined."""
@@ -81,60 +83,71 @@ Verdict = Callable[[Context, Change], Status]
 def _verdict(spec: Spec) -> Verdict:
     """Return what tells whether a change is as the rule asks."""
     if "better-by" in spec:
-        return _reaching(spec["better-by"], 1)
+        return _reaching(spec["better-by"])
     if "worse-by" in spec:
-        return _reaching(spec["worse-by"], -1)
+        return _reaching(spec["worse-by"], worse=True)
     if "short-of" in spec:
-        reached = _reaching(spec["short-of"], 1)
+        reached = _reaching(spec["short-of"])
         return lambda context, change: _opposite(reached(context, change))
     return _unchanged(spec.get("unchanged", True))
 
 
-def _reaching(size: object, sign: int) -> Verdict:
+def _reaching(size: object, *, worse: bool = False) -> Verdict:
+    percent = size.get("percent") if isinstance(size, Mapping) else None
+    share = None if percent is None else Fraction(percent) * PERCENT
+    least_of = _least(size)
+
     def verdict(context: Context, change: Change) -> Status:
         if change.measure.better not in (LOWER, HIGHER):
             return Status.UNKNOWN
-        if isinstance(size, Mapping) and "percent" in size:
-            return _agreed(_percent(change, sign, Fraction(size["percent"]) * PERCENT))
-        least = _least(context, change.measure, size)
+        if share is not None:
+            return _agreed(_percent(change, share, worse=worse))
+        least = least_of(context, change.measure)
         if least is None:
             return Status.UNKNOWN
-        gains = [sign * gain for gain in change.gains()]
+        gains = (-gain if worse else gain for gain in change.gains())
         return _agreed(gain >= least if least else gain > 0 for gain in gains)
 
     return verdict
 
 
-def _percent(change: Change, sign: int, share: Fraction) -> Iterable[bool | None]:
+def _percent(change: Change, share: Fraction, *, worse: bool) -> Iterable[bool | None]:
     """Tell for each scale whether the share was reached; a change the other way never did."""
     for gain, part in zip(change.gains(), change.parts(), strict=False):
         if part is None:
             base_ideal = change.measure.ideal is not None
-            yield None if base_ideal or sign * gain > 0 else False
+            yield None if base_ideal or (-gain if worse else gain) > 0 else False
         else:
-            yield sign * part >= share
+            yield (-part if worse else part) >= share
 
 
 def _unchanged(size: object) -> Verdict:
+    least_of = _least(size)
+
     def verdict(context: Context, change: Change) -> Status:
         gains = change.gains()
         if size is True:
             return _agreed(gain == 0 for gain in gains)
-        least = _least(context, change.measure, size)
+        least = least_of(context, change.measure)
         return Status.UNKNOWN if least is None else _agreed(abs(gain) < least for gain in gains)
 
     return verdict
 
 
-def _least(context: Context, measure: Measure, size: object) -> Fraction | None:
-    """Return the smallest change that counts, 0 for any; None when nobody has set it."""
-    if size == "any":
-        return Fraction(0)
-    if isinstance(size, Mapping):
-        whole = _least(context, measure, "mcid")
-        return None if whole is None else whole * Fraction(size["mcid-share"])
-    name = measure.mic if size == "mic" and measure.mic else measure.mcid
-    return context.numbers.get(name) if name else None
+def _least(size: object) -> Callable[[Context, Measure], Fraction | None]:
+    """Return what gives the smallest change that counts, 0 for any; None when nobody set it."""
+    part = size.get("mcid-share") if isinstance(size, Mapping) else None
+    share = None if part is None else Fraction(part)
+
+    @once
+    def least(context: Context, measure: Measure) -> Fraction | None:
+        if size == "any":
+            return Fraction(0)
+        name = measure.mic if size == "mic" and measure.mic else measure.mcid
+        whole = context.numbers.get(name) if name else None
+        return whole if share is None or whole is None else whole * share
+
+    return least
 
 
 def _agreed(verdicts: Iterable[bool | None]) -> Status:
@@ -177,27 +190,49 @@ def _to_baseline(context: Context, series: Series, point: Point) -> Point | None
     return next((b for b in found if b.day < point.day and comparable(b, point)), None)
 
 
-def _earlier(context: Context, series: Series, point: Point) -> list[Point]:
-    """Return the points from the baseline on that came before, oldest first."""
+def _from_baseline(context: Context, series: Series) -> date:
     found = baselines(context, series)
-    first = found[0].day if found else anchor_or_order(context)
-    return [p for p in series.points if first <= p.day < point.day and comparable(p, point)]
+    return found[0].day if found else anchor_or_order(context)
 
 
 def _to_previous(apart: int) -> Against:
     def previous(context: Context, series: Series, point: Point) -> Point | None:
-        latest = point.day - timedelta(days=apart)
-        found = [one for one in _earlier(context, series, point) if one.day <= latest]
-        return found[-1] if found else None
+        first = _from_baseline(context, series)
+        end = bisect_right(series.points, point.day - timedelta(days=apart), key=_day)
+        earlier = (one for one in reversed(series.points[:end]) if one.day < point.day)
+        near = takewhile(lambda one: one.day >= first, earlier)
+        return next((one for one in near if comparable(one, point)), None)
 
     return previous
 
 
+def _day(point: Point) -> date:
+    return point.day
+
+
 def _to_best(context: Context, series: Series, point: Point) -> Point | None:
-    found = _earlier(context, series, point)
+    found = (one for one in _bests(context, series)[point.day] if comparable(one, point))
+    return _best(context, series, sorted(found, key=_day))
+
+
+def _best(context: Context, series: Series, oldest_first: Sequence[Point]) -> Point | None:
     lower = context.facts.terminology.measure(series.measure).better == LOWER
     best = min if lower else max
-    return best(found, key=lambda one: one.values, default=None)
+    return best(oldest_first, key=lambda one: one.values, default=None)
+
+
+@once
+def _bests(context: Context, series: Series) -> Mapping[date, Sequence[Point]]:
+    """Return for each day the best earlier points from the baseline on, one of each version."""
+    first = _from_baseline(context, series)
+    found: dict[date, Sequence[Point]] = {}
+    bests: dict[str | None, Point] = {}
+    for point in series.points:
+        found[point.day] = tuple(bests.values())
+        if point.day >= first and point.values:
+            known = bests.get(point.version, point)
+            bests[point.version] = _best(context, series, [known, point]) or point
+    return found
 
 
 def _against(spec: Spec) -> tuple[Against, str]:

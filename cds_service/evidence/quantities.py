@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from cds_service.evidence.answer import Finding
-from cds_service.evidence.context import Context
+from cds_service.evidence.context import Context, once
 from cds_service.record.model import Hole
 
 
@@ -50,7 +50,7 @@ def quantity(name: str, *, keys: tuple[str, ...] = ()) -> Callable[[QuantityOf],
     """Register a quantity under its name in policy files, with the query keys it reads."""
 
     def register(of: QuantityOf) -> QuantityOf:
-        QUANTITIES[name] = QuantityKind(name, of, keys)
+        QUANTITIES[name] = QuantityKind(name, once(of), keys)
         return of
 
     return register
