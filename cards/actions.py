@@ -26,7 +26,7 @@ class Wish:
     """A click somebody asked for: `key` of the table, why (`note`, `item`), and with what.
 
     `evidence` are findings that the created resource cites as its reason and among which an order
-    may find its own; `effect` is that of the safety finding behind it.
+    may find its own; `marks` are effect and urgency of the safety finding behind it.
     """
 
     key: str
@@ -36,7 +36,7 @@ class Wish:
     evidence: tuple[Finding, ...] = ()
     amount: Amount | None = None
     questionnaire: str | None = None
-    effect: str | None = None
+    marks: tuple[str, ...] = ()
 
 
 def action_keys() -> frozenset[str]:
@@ -59,6 +59,12 @@ def suggestions_of(wishes: Iterable[Wish], request: CardRequest) -> tuple[list[J
             made[wish.key] = suggestion
             touched |= changes
     return [*made.values()], _exclude(made)
+
+
+def ranked(wishes: Iterable[Wish]) -> list[Wish]:
+    """Return wishes for safety's sake with what comes first in care first."""
+    order = {key: place for place, key in enumerate(_TABLE["safety-order"])}
+    return sorted(wishes, key=lambda wish: order.get(wish.key, len(order)))
 
 
 def for_approvable(amount: Amount) -> str | None:
@@ -87,7 +93,7 @@ def suggest(wish: Wish, request: CardRequest) -> Json | None:
     if not steps:
         return None
     suggestion: Json = {"key": wish.key, "label": phrase(action["label"], view), "actions": steps}
-    if wish.effect in action.get("recommended-on", ()):
+    if set(wish.marks) & set(action.get("recommended-on", ())):
         suggestion["isRecommended"] = True
     return suggestion
 

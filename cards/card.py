@@ -21,7 +21,8 @@ class Draft:
     """A card before it has its identity.
 
     `kind` is a key of `topics` in the words, `key` what makes it this card among those of one
-    call, `rank` its place among cards of the same indicator.
+    call, `rank` its place among cards of the same indicator, `overrides` which reasons it offers
+    for going on (a key of `overrides` in the words; the kind where there is none).
     """
 
     kind: str
@@ -35,6 +36,7 @@ class Draft:
     suggestions: Sequence[Json] = ()
     links: Sequence[Json] = ()
     one_of: bool = False
+    overrides: str = ""
 
     @property
     def urgency(self) -> tuple[int, int]:
@@ -95,5 +97,5 @@ def _reasons(draft: Draft) -> list[Json]:
     return [
         {"system": WORDS["override-system"], "code": code, "display": display}
         for code, display in WORDS["override-reasons"].items()
-        if code in WORDS["overrides"][draft.kind]
+        if code in (WORDS["overrides"].get(draft.overrides) or WORDS["overrides"][draft.kind])
     ]

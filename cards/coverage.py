@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -11,28 +10,13 @@ from cards.actions import Wish, about_findings, fits_amount, for_approvable, sug
 from cards.card import Draft, Json, policy_label
 from cards.facts import Fact, facts_of
 from cards.request import CardRequest
+from cards.rows import Row, holes_of, rows_of, strongest
+from cards.tree import Tree
 from cards.words import WORDS, detail, note, summary
 from cds_service.evaluation import CriterionResult, Evaluation, MissingItem, ParameterUse
 from cds_service.evidence.answer import Finding, Status
-from cds_service.record.model import Hole
 
 _SHOW = WORDS["show"]
-_ORDER = {Status.NOT_MET: 0, Status.UNKNOWN: 1, Status.MET: 2, Status.NA: 3}
-
-
-@dataclass(frozen=True)
-class Row:
-    """A criterion as a line of the table.
-
-    `rule` is its id with its source, `verdict` a key of `verdicts` in the words.
-    """
-
-    rule: str
-    text: str
-    verdict: str
-    because: str
-    evidence: tuple[Finding, ...]
-    holes: tuple[Hole, ...]
 
 
 def coverage_card(
@@ -60,6 +44,7 @@ def coverage_card(
         suggestions=suggestions,
         links=_links(evaluation.missing, request),
         one_of=one_of,
+        overrides=view["state"],
     )
 
 
@@ -71,25 +56,34 @@ def identity(evaluation: Evaluation) -> tuple[str, ...]:
 
 def view_of(evaluation: Evaluation, request: CardRequest) -> Json:
     """Return everything the templates of the coverage card may say."""
-    deciding = _deciding(evaluation.criteria)
+    tree = Tree(evaluation.criteria)
+    deciding = tree.deciding
     blocking = [item for item in evaluation.missing if item.blocking]
-    held = [fact for fact in facts_of([evaluation]) if fact.effect in ("hold", "stop")]
-    unmet = [row(item) for item in deciding if item.status is Status.NOT_MET]
-    holes = holes_of(evaluation.unread)
+    held = _held(evaluation, blocking)
+    rows = rows_of(deciding, evaluation)
+    undecided = [item for item in rows if item.verdict != "met"]
+    met = [item for item in rows if item.verdict == "met"]
+    state = _state(evaluation, blocking, held, deciding)
+    shown = strongest(met, undecided, _room(state, undecided))
     return {
         "order": request.name(evaluation.orders),
         "described": [request.describe(reference) for reference in evaluation.orders],
         "evaluation": evaluation,
         "policy": evaluation.policy,
-        "state": _state(evaluation, blocking, held, deciding),
+        "state": state,
         "held": held,
+        "otherwise_met": _otherwise_met(deciding, blocking, held),
         "blocking": blocking,
+        "either": tree.alternatives(item.id for item in blocking),
         "advice": [item for item in evaluation.missing if not item.blocking],
-        "unmet": unmet,
-        "open": [row(item) for item in deciding if item.status is Status.UNKNOWN],
-        "rows": _rows(deciding, evaluation.missing),
+        "unmet": [item for item in rows if item.verdict == "not-met"],
+        "open": [item for item in rows if item.verdict not in ("met", "not-met")],
+        "undecided": undecided,
+        "met": shown,
+        "more_met": len(met) - len(shown),
         "changes": _changes(deciding),
-        "holes": holes,
+        "other_ways": tree.other_ways,
+        "holes": holes_of(evaluation.unread),
         "addressed": facts_of([evaluation], addressed=True),
         "authorization": WORDS["prior-auth"].get(evaluation.prior_auth),
         "visits": _visits(evaluation),
@@ -98,70 +92,35 @@ def view_of(evaluation: Evaluation, request: CardRequest) -> Json:
         "dates": _dates(deciding, evaluation),
         "route": _route(evaluation),
         "overdue": _overdue(evaluation),
+        "places": _places(undecided or shown, with_rules=bool(undecided)),
         "show": _SHOW,
     }
 
 
-def row(criterion: CriterionResult) -> Row:
-    """Return a criterion as a line of the table."""
-    return Row(
-        rule=f"{criterion.id} ({criterion.source})",
-        text=criterion.text,
-        verdict=_verdict(criterion),
-        because=criterion.because or "",
-        evidence=criterion.evidence,
-        holes=holes_of(criterion.holes),
-    )
+def _room(state: str, undecided: Sequence[Row]) -> int:
+    """Return how many met criteria are shown: few beside what matters more."""
+    if state == "covered":
+        return int(_SHOW["strongest"])
+    return max(int(_SHOW["strongest"]) - len(undecided), 1)
 
 
-def holes_of(holes: Iterable[Hole]) -> tuple[Hole, ...]:
-    """Return the holes by resource type and reason, each once, without search parameters."""
-    named = ((hole.query.split("?")[0].split("/")[0], hole.reason) for hole in holes)
-    return tuple(Hole("", query, reason) for query, reason in dict.fromkeys(named))
-
-
-def _verdict(criterion: CriterionResult) -> str:
-    if criterion.status is not Status.UNKNOWN:
-        return criterion.status.value
-    if criterion.holes:
-        return "unread"
-    return "unknown" if criterion.evidence else "not-found"
-
-
-def _deciding(criteria: Sequence[CriterionResult]) -> list[CriterionResult]:
-    """Return the leaves that the result rests on."""
-    named = {item.id: item for item in criteria}
-    parents = {item.parent for item in criteria}
+def _held(evaluation: Evaluation, blocking: Iterable[MissingItem]) -> list[Fact]:
+    """Return the open findings for which the determination waits, by effect or by what it asks."""
+    asked = any(about_findings(item.action or "") for item in blocking)
     return [
-        item for item in criteria if item.counts and item.id not in parents and _bears(item, named)
+        fact
+        for fact in facts_of([evaluation])
+        if fact.binding or (asked and fact.urgency == "ED-now" and not fact.partial)
     ]
 
 
-def _bears(item: CriterionResult, named: Mapping[str, CriterionResult]) -> bool:
-    """Whether a criterion is no failed branch beside one that holds or may still hold."""
-    if item.status is Status.NA:
-        return False
-    group = named.get(item.parent or "")
-    if group is None or group is item:
-        return True
-    weaker = group.operator != "all" and _ORDER[item.status] < _ORDER[group.status]
-    return not weaker and _bears(group, named)
-
-
-def _rows(deciding: Iterable[CriterionResult], missing: Iterable[MissingItem]) -> list[Row]:
-    """Return the lines of the table, what is open first.
-
-    A met criterion tells by its evidence; a document that is asked for stands among the items.
-    """
-    asked = {item.id for item in missing}
-    telling = [
-        item
-        for item in deciding
-        if item.evidence
-        or item.status is Status.NOT_MET
-        or (item.status is Status.UNKNOWN and (item.holes or item.id not in asked))
-    ]
-    return [row(item) for item in sorted(telling, key=lambda item: _ORDER[item.status])]
+def _otherwise_met(
+    deciding: Iterable[CriterionResult], blocking: Sequence[MissingItem], held: Sequence[Fact]
+) -> bool:
+    """Whether nothing but the open findings stands between the order and its criteria."""
+    settled = {name for fact in held for name in fact.asks}
+    met = all(item.status is Status.MET for item in deciding)
+    return bool(held) and met and all(item.id in settled for item in blocking)
 
 
 def _state(
@@ -175,6 +134,7 @@ def _state(
         stopped = any(fact.effect == "stop" for fact in held)
         return "stopped" if stopped else evaluation.determination
     states = {
+        "lapsed": evaluation.gap == "lapsed",
         "held": held,
         "dose": evaluation.approvable_now,
         "unread": not blocking and _only_holes(evaluation, deciding),
@@ -216,8 +176,8 @@ def _amount(evaluation: Evaluation) -> Json | None:
     if amount is None:
         return None
     stem = amount.unit.removesuffix("s")
-    unit = stem if amount.value == 1 else f"{stem}s"
     ordered = evaluation.facts.get("order.visits") if stem == "visit" else None
+    unit = stem if (ordered or amount.value) == 1 else f"{stem}s"
     return {"value": amount.value, "unit": unit, "ordered": ordered, "stem": stem}
 
 
@@ -228,21 +188,20 @@ def _configured(deciding: Iterable[CriterionResult]) -> list[ParameterUse]:
 
 
 def _dates(deciding: Iterable[CriterionResult], evaluation: Evaluation) -> Json | None:
-    found = {
-        (item.reference, item.date[:10])
+    """Return the period over which the evidence was written, plan and order aside."""
+    days = sorted(
+        item.date[:10]
         for criterion in deciding
         for item in criterion.evidence
-        if item.date
-    }
-    days = sorted(day for _, day in found)
-    return {"first": days[0], "last": days[-1], "count": len(found)} if days else None
+        if item.date and item.reference not in (*evaluation.orders, evaluation.coverage)
+    )
+    return {"first": days[0], "last": days[-1]} if days else None
 
 
 def _route(evaluation: Evaluation) -> str | None:
     if evaluation.determination != "not-covered" or evaluation.policy is None:
         return None
-    routes = WORDS["exception-routes"]
-    return str(routes.get(evaluation.policy.id, routes["default"]))
+    return evaluation.policy.route or str(WORDS["route"])
 
 
 def _overdue(evaluation: Evaluation) -> bool:
@@ -250,10 +209,20 @@ def _overdue(evaluation: Evaluation) -> bool:
     return due is not None and evaluation.day > due
 
 
+def _places(rows: Iterable[Row], with_rules: bool) -> list[str]:
+    """Return the sections that the rows rest on, each once, with the rules where they are few."""
+    held: dict[str, list[str]] = {}
+    for row in rows:
+        held.setdefault(row.place, []).append(row.id)
+    if not with_rules:
+        return [*held]
+    return [f"{place} ({', '.join(ids)})" for place, ids in held.items()]
+
+
 def _wishes(evaluation: Evaluation, view: Json) -> list[Wish]:
     diagnoses = _reason_evidence(evaluation.criteria)
     found = tuple(finding for fact in view["held"] for finding in fact.evidence)
-    items = sorted(evaluation.missing, key=lambda item: not item.blocking)
+    items = sorted(_offered(evaluation, view), key=lambda item: not item.blocking)
     wishes = [
         Wish(
             key=item.action,
@@ -268,6 +237,16 @@ def _wishes(evaluation: Evaluation, view: Json) -> list[Wish]:
         if item.action
     ]
     return [*_dose_wish(evaluation, items), *wishes]
+
+
+def _offered(evaluation: Evaluation, view: Json) -> list[MissingItem]:
+    """Return the items whose clicks help: an open emergency, or a refusal, needs no advice."""
+    urgent = any(fact.urgency == "ED-now" for fact in view["held"])
+    if view["state"] in ("stopped", "not-covered") or urgent:
+        route = evaluation.policy.route_items if evaluation.policy else ()
+        wanted = route if view["state"] == "not-covered" else ()
+        return [item for item in evaluation.missing if item.blocking or item.id in wanted]
+    return list(evaluation.missing)
 
 
 def _dose_wish(evaluation: Evaluation, items: Sequence[MissingItem]) -> list[Wish]:

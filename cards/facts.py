@@ -28,9 +28,15 @@ class Raised:
         return head.short if head else WORDS["overlay"]
 
     @property
-    def rule(self) -> str:
-        """The rule with its place in the clinical source."""
-        return f"{self.finding.id} ({self.finding.source})"
+    def source(self) -> str:
+        """The clinical source in words: document, section, rule."""
+        head = self.evaluation.policy
+        own = head if self.finding.policy != "overlay" else None
+        named = [f"{own.title} ({own.version})"] if own else [*self.finding.origins]
+        places = self.finding.sections or (self.finding.source,)
+        parts = named or [str(WORDS["overlay"])], places
+        words = ", ".join(part for listed in parts for part in listed)
+        return f"{words} ({self.finding.id})"
 
 
 @dataclass
@@ -86,6 +92,27 @@ class Fact:
         if doubt is None or doubt in self.subject.lower():
             return self.subject
         return str(WORDS["doubts"][doubt]).format(_uncapitalised(self.subject))
+
+    @property
+    def binding(self) -> bool:
+        """Whether a determination waits for it."""
+        return self.effect != "none"
+
+    @property
+    def asks(self) -> list[str]:
+        """Ids of the items that would settle it, of all reviews."""
+        return [*dict.fromkeys(name for item in self.raised for name in item.finding.asks)]
+
+    @property
+    def needs(self) -> list[str]:
+        """These items in words."""
+        texts = (
+            missing.text
+            for item in self.raised
+            for missing in item.evaluation.missing
+            if missing.id in item.finding.asks
+        )
+        return [*dict.fromkeys(texts)]
 
     @property
     def suggests(self) -> list[str]:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cards.actions import Wish, suggestions_of
 from cards.card import Draft
-from cards.coverage import holes_of, identity
+from cards.coverage import identity
 from cards.request import CardRequest
+from cards.rows import holes_of
 from cards.words import WORDS, detail, summary
 from cds_service.evaluation import Evaluation
+
+GAPS = frozenset(WORDS["gaps"])
 
 
 def no_policy_card(evaluations: Sequence[Evaluation], request: CardRequest) -> Draft | None:
     """Return one card for all coverages to which no policy was applied."""
-    unrouted = [item for item in evaluations if item.policy is None]
+    unrouted = [item for item in evaluations if item.policy is None or item.gap in GAPS]
     if not unrouted:
         return None
     orders = tuple(dict.fromkeys(ref for item in unrouted for ref in item.orders))
@@ -22,13 +26,19 @@ def no_policy_card(evaluations: Sequence[Evaluation], request: CardRequest) -> D
         "order": request.name(orders),
         "described": [request.describe(reference) for reference in orders],
         "payers": [*dict.fromkeys(item.payer for item in unrouted if item.payer)],
-        "uninsured": all(item.coverage is None for item in unrouted),
-        "blocking": blocking,
+        "gap": _gap(unrouted[0]),
+        "gaps": [*dict.fromkeys(str(WORDS["gaps"][_gap(item)]) for item in unrouted)],
         "holes": holes_of(hole for item in unrouted for hole in item.unread),
         "notes": [*dict.fromkeys(text for item in unrouted for text in item.notes)],
-        "others": any(item.policy for item in evaluations),
+        "others": any(item not in unrouted for item in evaluations),
         "show": WORDS["show"],
     }
+    wishes = [
+        Wish(key=item.action, orders=orders, note=item.text, item=item.text)
+        for item in blocking
+        if item.action
+    ]
+    suggestions, _ = suggestions_of(wishes, request)
     return Draft(
         kind="no-policy",
         key=tuple(part for item in unrouted for part in identity(item)),
@@ -38,7 +48,12 @@ def no_policy_card(evaluations: Sequence[Evaluation], request: CardRequest) -> D
         detail=detail("no-policy", view),
         label=WORDS["project"],
         orders=orders,
+        suggestions=suggestions,
     )
+
+
+def _gap(evaluation: Evaluation) -> str:
+    return evaluation.gap or ("unrouted" if evaluation.coverage else "no-coverage")
 
 
 def text_only_card(request: CardRequest) -> Draft | None:

@@ -5,64 +5,70 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from cards.actions import Wish, suggestions_of
+from cards.actions import Wish, ranked, suggestions_of
 from cards.card import Draft, policy_label
-from cards.coverage import holes_of, identity
+from cards.coverage import identity
 from cards.facts import Fact, facts_of, new_cautions
 from cards.request import CardRequest
+from cards.rows import holes_of
 from cards.words import WORDS, detail, note, summary
 from cds_service.evaluation import Evaluation
 
 
 def safety_cards(evaluations: Sequence[Evaluation], request: CardRequest) -> list[Draft]:
-    """Return the cards for what is open, the most urgent first."""
+    """Return the cards for what is open, the most urgent first.
+
+    A caution for which a determination waits is a card of its own kind: it asks for something.
+    """
     facts = facts_of(evaluations)
     cautions = new_cautions(facts)
     kept = [fact for fact in facts if fact.urgency != "caution"] + cautions
-    groups = {
-        urgency: [fact for fact in kept if fact.urgency == urgency]
-        for urgency in WORDS["urgencies"]
-    }
-    return [
-        _card(urgency, group, evaluations, request) for urgency, group in groups.items() if group
-    ]
+    groups = {kind: [f for f in kept if _kind(f) == kind] for kind in WORDS["safety-cards"]}
+    return [_card(kind, group, evaluations, request) for kind, group in groups.items() if group]
+
+
+def _kind(fact: Fact) -> str:
+    return "binding" if fact.urgency == "caution" and fact.binding else fact.urgency
 
 
 def _card(
-    urgency: str, facts: list[Fact], evaluations: Sequence[Evaluation], request: CardRequest
+    kind: str, facts: list[Fact], evaluations: Sequence[Evaluation], request: CardRequest
 ) -> Draft:
-    words = WORDS["urgencies"][urgency]
+    words = WORDS["safety-cards"][kind]
     partial = all(fact.partial for fact in facts)
     orders = _orders(facts)
-    view = _view(urgency, facts, orders, evaluations, request)
-    suggestions, one_of = suggestions_of(_wishes(facts, view), request)
+    view = _view(kind, facts, orders, evaluations, request)
+    suggestions, one_of = suggestions_of(ranked(_wishes(facts, view)), request)
     return Draft(
         kind="safety",
-        key=(urgency, *_identity(facts)),
+        key=(kind, *_identity(facts)),
         indicator=words["partial" if partial else "indicator"],
-        rank=words["rank"] if urgency != "caution" else 30,
+        rank=words["rank"],
         summary=summary("safety", view),
         detail=detail("safety", view),
         label=_label(facts),
         orders=orders,
         suggestions=suggestions,
         one_of=one_of,
+        overrides=kind,
     )
 
 
 def _view(
-    urgency: str,
+    kind: str,
     facts: list[Fact],
     orders: tuple[str, ...],
     evaluations: Sequence[Evaluation],
     request: CardRequest,
 ) -> dict[str, Any]:
     return {
-        "urgency": urgency,
+        "kind": kind,
         "facts": facts,
         "partial": all(fact.partial for fact in facts),
         "order": request.name(orders),
         "described": [request.describe(reference) for reference in orders],
+        "needs": [*dict.fromkeys(text for fact in facts for text in fact.needs)],
+        "stops": any(fact.effect == "stop" for fact in facts),
         "sources": _sources(facts),
         "outcomes": [*dict.fromkeys(pair for fact in facts for pair in fact.outcomes)],
         "holes": holes_of(hole for item in evaluations for hole in item.unread),
@@ -78,7 +84,7 @@ def _wishes(facts: Iterable[Fact], view: dict[str, Any]) -> list[Wish]:
             note=note("referral-note", view | {"fact": fact}),
             item=fact.text,
             evidence=fact.evidence,
-            effect=fact.effect,
+            marks=(fact.effect, "" if fact.partial else fact.urgency),
         )
         for fact in facts
         for key in fact.suggests
@@ -90,25 +96,21 @@ def _orders(facts: Iterable[Fact]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(ref for item in raised for ref in item.evaluation.orders))
 
 
-def _sources(facts: Iterable[Fact]) -> list[tuple[str, str]]:
-    """Return (policy, rule with its place in the source) for each rule that raised a fact."""
-    raised = (item for fact in facts for item in fact.raised)
-    return [*dict.fromkeys((_named(item), item.rule) for item in raised)]
-
-
-def _named(raised: Any) -> str:
-    head = raised.evaluation.policy
-    if raised.finding.policy == "overlay" or head is None:
-        return str(WORDS["overlay"])
-    return f"{head.title} ({head.version})"
+def _sources(facts: Iterable[Fact]) -> list[str]:
+    """Return document, section and id of each rule that raised a fact."""
+    return [*dict.fromkeys(item.source for fact in facts for item in fact.raised)]
 
 
 def _label(facts: Iterable[Fact]) -> str:
-    """Return the policy where one policy's own rules raised everything, else the project."""
+    """Return the document where one raised everything, else the project."""
     raised = [item for fact in facts for item in fact.raised]
-    heads = {item.evaluation.policy for item in raised}
-    own = all(item.finding.policy != "overlay" for item in raised)
-    return policy_label(heads.pop() if own and len(heads) == 1 else None)
+    own = {item.evaluation.policy for item in raised if item.finding.policy != "overlay"}
+    shared = {item.finding.origins for item in raised if item.finding.policy == "overlay"}
+    if len(own) == 1 and not shared:
+        return policy_label(own.pop())
+    if len(shared) == 1 and not own:
+        return ", ".join(shared.pop()) or policy_label(None)
+    return policy_label(None)
 
 
 def _identity(facts: Iterable[Fact]) -> list[str]:

@@ -210,6 +210,7 @@ def _head(data: Mapping[str, Any]) -> PolicyHead:
         review_due=date.fromisoformat(due) if due else None,
         note=data.get("note"),
         route=data.get("route"),
+        route_items=tuple(data.get("not-covered-route", ())),
     )
 
 

@@ -48,6 +48,7 @@ VHA = PolicyHead(
     version="2025-06-01",
     source="CDI 00036",
     draft=True,
+    route="The referring clinician may document why care is appropriate.",
 )
 
 CHRONIC_PAIN = Finding("Condition/c1", "2025-02-09", "G89.29", "Chronic low back pain")
@@ -132,6 +133,7 @@ def clot(**more: Any) -> SafetyFinding:
         "source": "S0 L1766",
         "policy": "evicore-massage-2017",
         "suspected": True,
+        "sections": ("Red flags",),
         "suggests": ("withdraw-order", "refer-emergency"),
         "evidence": (CLOT,),
     }
@@ -241,6 +243,7 @@ def k5() -> Evaluation:
                 "S2 L111",
                 "cca-mng-084",
                 suggests=("refer-obgyn", "refer-pcp"),
+                asks=("CCA-D7",),
                 evidence=(pregnancy,),
             ),
         ),
@@ -258,6 +261,7 @@ def same_clot_under_cca() -> Evaluation:
                 id="CCA-S3a",
                 effect="hold",
                 source="S2 L100",
+                sections=("Limitations/Exclusions",),
                 policy="cca-mng-084",
                 text="Blood clot - no massage in the area",
                 suggests=("refer-emergency",),

@@ -6,6 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
@@ -15,9 +16,14 @@ from cards import action_keys, render
 from cards.actions import Wish, suggest
 from cds_service.evaluation import Amount
 from cds_service.evidence.answer import Finding
+from cds_service.evidence.context import Facts
+from cds_service.evidence.scope import scope_of
+from cds_service.record.model import PatientRecord
+from cds_service.terminology import Terminology
 from tests.unit.cards_examples import (
     CHRONIC_PAIN,
     CLOT,
+    DAY,
     criterion,
     evaluation,
     item,
@@ -79,7 +85,7 @@ def test_every_resource_is_valid_r4_and_names_the_patient(key, user):
 
 
 def test_referral_carries_reason_and_evidence():
-    [_, refer] = render([k4()], request(encounter="Encounter/e1"))[0]["suggestions"]
+    [refer, _] = render([k4()], request(encounter="Encounter/e1"))[0]["suggestions"]
     made = refer["actions"][0]["resource"]
     assert made["reasonReference"] == [{"reference": "Condition/clot"}]
     assert "Acute DVT right leg I82.401, 2026-03-14" in made["note"][0]["text"]
@@ -252,10 +258,32 @@ def test_measures_exclude_each_other():
     assert card["selectionBehavior"] == "at-most-one"
 
 
-def test_withdrawal_is_recommended_only_for_a_stop():
-    held = replace(k4(), safety=tuple(replace(one, effect="hold") for one in k4().safety))
-    [withdraw, _] = render([held], request())[0]["suggestions"]
-    assert "isRecommended" not in withdraw
+def test_withdrawal_is_recommended_for_a_stop_or_an_emergency():
+    def recommended(**more: Any) -> list[bool]:
+        safety = tuple(replace(one, **more) for one in k4().safety)
+        made = render([replace(k4(), safety=safety)], request())[0]["suggestions"]
+        return [one.get("isRecommended", False) for one in made]
+
+    assert recommended(effect="hold") == [True, True]
+    assert recommended(effect="hold", grade="P") == [False, False]
+    assert recommended(effect="hold", urgency="PCP-prompt") == [False, False]
+
+
+@pytest.mark.parametrize("key", sorted(action_keys()))
+def test_no_created_order_is_reviewed_as_an_order_for_massage(key):
+    call = request(record=record(CONDITION))
+    made = suggest(wish(key, evidence=(CHRONIC_PAIN,), amount=FOUR), call)
+    drafts = [
+        step["resource"]
+        for step in (made or {"actions": []})["actions"]
+        if step["type"] == "create" and step["resource"]["resourceType"] == "ServiceRequest"
+    ]
+    if key == "split-visits":
+        return
+    facts = Facts(PatientRecord("p1", {}, {}), drafts, DAY, ZoneInfo("UTC"), Terminology.load(), {})
+    scope = scope_of(facts)
+    assert scope.orders == scope.text_only == ()
+    assert len(scope.others) == len(drafts)
 
 
 def test_an_unknown_key_costs_the_click_only():

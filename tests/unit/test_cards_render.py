@@ -112,7 +112,7 @@ def test_same_clot_under_two_coverages_is_said_once():
     [card] = critical
     assert card["detail"].count("Acute DVT right leg") == 1
     assert "eviCore: not covered while this is open; CCA: cannot be confirmed" in card["detail"]
-    assert "CCA-S3a (S2 L100)" in card["detail"]
+    assert "(2022-05-30), Limitations/Exclusions (CCA-S3a)." in card["detail"]
     assert len([card for card in cards if card["source"]["topic"]["code"] == "coverage"]) == 2
 
 
@@ -156,13 +156,11 @@ def test_holes_are_named():
     [card] = render([evaluation(unread=(HOLE, HOLE), criteria=criteria)], request())
     assert card["summary"] == (
         "Massage: CCA criteria cannot be confirmed only because part of the record could not be "
-        "read: Observation (timeout)"
+        "read: measurements (no answer in time)"
     )
-    assert (
-        "**Could not be read:** Observation (timeout); criteria that need it stay open."
-        in (card["detail"])
-    )
-    assert "| PROMIS-29 | could not be read: Observation (timeout) |" in card["detail"]
+    told = "measurements (no answer in time)"
+    assert f"**Could not be read:** {told}; criteria that need it stay open." in card["detail"]
+    assert f"| PROMIS-29 | could not be read: {told} |" in card["detail"]
     assert "patient=p1" not in card["detail"]
 
 
@@ -170,7 +168,7 @@ def test_a_hole_beside_a_missing_document_is_not_the_only_reason():
     missing = (item("CCA-D1b", "Functional goals"),)
     [card] = render([evaluation(unread=(HOLE,), missing=missing)], request())
     assert "one more item needed: Functional goals" in card["summary"]
-    assert "**Could not be read:** Observation (timeout)" in card["detail"]
+    assert "**Could not be read:** measurements (no answer in time)" in card["detail"]
 
 
 def test_an_unknown_without_evidence_is_not_found_in_the_record():
@@ -201,12 +199,27 @@ def test_a_failed_branch_beside_one_that_holds_is_not_shown():
         criterion("B", "not-met", "Terminal illness"),
     )
     [card] = render([evaluation(determination="covered", criteria=criteria)], request())
-    assert "| Pain | met | Pain |" in card["detail"]
+    assert "| Pain | Pain |" in card["detail"]
     assert "Terminal illness" not in card["detail"]
-    failed = tuple(replace(one, status=criteria[3].status) for one in criteria)
-    [card] = render([evaluation(determination="not-covered", criteria=failed)], request())
-    assert "| Pain | not met |" in card["detail"]
-    assert "| Terminal illness | not met |" in card["detail"]
+
+
+def test_of_failed_branches_the_nearest_one_is_told_and_the_others_named():
+    finding = Finding("Condition/c", None, None, "Neck pain")
+    criteria = (
+        replace(criterion("ROOT", "not-met", "Either"), parent=None, operator="any"),
+        criterion("B", "not-met", "Terminal illness"),
+        replace(criterion("P", "not-met", "Pain path"), operator="all"),
+        replace(criterion("P1", "met", "Pain", finding), parent="P"),
+        replace(criterion("P2", "not-met", "Progress"), parent="P", because="No progress"),
+    )
+    [card] = render([evaluation(determination="not-covered", criteria=criteria)], request())
+    assert card["summary"] == "Massage: CCA criteria not met - No progress"
+    assert "- Progress: No progress" in card["detail"]
+    assert (
+        "**Another way to qualify:** Terminal illness (not found in the record)."
+        in (card["detail"])
+    )
+    assert "- Terminal illness" not in card["detail"]
 
 
 def test_a_document_asked_for_is_not_said_twice():

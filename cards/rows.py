@@ -1,0 +1,158 @@
+"""Criteria as a reader meets them: what says something of its own, its evidence without echo."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from cards.words import WORDS
+from cds_service.evaluation import CriterionResult, Evaluation
+from cds_service.evidence.answer import Finding, Status
+from cds_service.record.model import Hole
+
+_ORDER = {Status.NOT_MET: 0, Status.UNKNOWN: 1, Status.MET: 2, Status.NA: 3}
+_SLUG = re.compile(r"[a-z]+(-[a-z]+)*")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A criterion as a line of the card.
+
+    `place` is the section of the source it stands in, `verdict` a key of `verdicts` in the words,
+    `background` tells that only the coverage or the order itself shows it.
+    """
+
+    id: str
+    place: str
+    text: str
+    verdict: str
+    because: str
+    evidence: tuple[Finding, ...]
+    holes: tuple[Hole, ...]
+    background: bool
+
+
+def rows_of(deciding: Sequence[CriterionResult], evaluation: Evaluation) -> list[Row]:
+    """Return the lines that say something, what is not met first."""
+    telling = [item for item in deciding if _tells(item, deciding, evaluation)]
+    ordered = sorted(telling, key=lambda item: _ORDER[item.status])
+    return [row_of(item, evaluation) for item in ordered]
+
+
+def row_of(criterion: CriterionResult, evaluation: Evaluation) -> Row:
+    """Return a criterion as a line."""
+    own = frozenset(evaluation.orders)
+    return Row(
+        id=criterion.id,
+        place=", ".join(criterion.sections[:1]) or criterion.source,
+        text=criterion.text,
+        verdict=_verdict(criterion, own),
+        because=criterion.because or "",
+        evidence=tuple(_worded(_undated(item, own)) for item in criterion.evidence),
+        holes=holes_of(criterion.holes),
+        background=not _shows(criterion, own),
+    )
+
+
+def strongest(met: Sequence[Row], shown: Iterable[Row], room: int) -> list[Row]:
+    """Return the met rows with the strongest evidence that has not been said already.
+
+    What only the plan or the order shows is told where there is nothing else.
+    """
+    said = {_facts(finding) for row in shown for finding in row.evidence}
+    chosen: list[Row] = []
+    for row in sorted(_newest_first([r for r in met if not r.background] or met), key=_rank):
+        facts = {_facts(finding) for finding in row.evidence}
+        if len(chosen) < room and facts - said:
+            chosen.append(row)
+            said |= facts
+    return chosen
+
+
+def _newest_first(rows: Sequence[Row]) -> list[Row]:
+    return sorted(rows, key=_newest, reverse=True)
+
+
+def _newest(row: Row) -> str:
+    return max((finding.date or "" for finding in row.evidence), default="")
+
+
+def _rank(row: Row) -> int:
+    """Return how strongly evidence of its best kind speaks: diagnoses first, then measures."""
+    ranking = WORDS["evidence-rank"]
+    kinds = [finding.reference.split("/")[0] for finding in row.evidence]
+    return min((ranking.index(kind) for kind in kinds if kind in ranking), default=len(ranking))
+
+
+def holes_of(holes: Iterable[Hole]) -> tuple[Hole, ...]:
+    """Return the holes as plain words and reason, each once, without search parameters."""
+    named = ((_read(hole), hole.reason) for hole in holes)
+    return tuple(Hole("", query, reason) for query, reason in dict.fromkeys(named))
+
+
+def _read(hole: Hole) -> str:
+    resource = hole.query.split("?")[0].split("/")[0]
+    return str(WORDS["records"].get(hole.key) or WORDS["records"].get(resource) or resource)
+
+
+def _tells(
+    item: CriterionResult, deciding: Sequence[CriterionResult], evaluation: Evaluation
+) -> bool:
+    """Whether a criterion says something of its own.
+
+    A met one tells by its evidence; a document that is asked for stands among the items; what only
+    repeats other criteria is said by these.
+    """
+    if item.status is Status.MET:
+        return bool(item.evidence) and not item.derived
+    others = [one for one in deciding if one is not item and one.status is item.status]
+    if item.derived and any(not one.derived for one in others):
+        return False
+    if item.status is Status.NOT_MET or item.holes:
+        return True
+    asked = {missing.id for missing in evaluation.missing}
+    shows = _shows(item, frozenset(evaluation.orders))
+    silent = not item.because and (item.id in asked or (asked and not shows))
+    return not silent and not (item.derived and asked)
+
+
+def _shows(item: CriterionResult, own: frozenset[str]) -> bool:
+    """Whether its evidence is more than the plan or the order itself."""
+    return any(_kind(finding, own) not in WORDS["background"] for finding in item.evidence)
+
+
+def _verdict(criterion: CriterionResult, own: frozenset[str]) -> str:
+    if criterion.status is not Status.UNKNOWN:
+        return criterion.status.value
+    if criterion.holes:
+        return "unread"
+    return "unknown" if _shows(criterion, own) else "not-found"
+
+
+def _kind(finding: Finding, own: frozenset[str]) -> str:
+    return "order" if finding.reference in own else finding.reference.split("/")[0]
+
+
+def _undated(finding: Finding, own: frozenset[str]) -> Finding:
+    """Leave out a date that says nothing: of this order, of a plan, or said already."""
+    said = _DATE.findall(f"{finding.text} {finding.value or ''}")
+    kind = _kind(finding, own)
+    silent = kind in WORDS["undated"] or (said and kind in WORDS["dated-by-value"])
+    if silent or (finding.date or "")[:10] in said:
+        return replace(finding, date=None)
+    return finding
+
+
+def _worded(finding: Finding) -> Finding:
+    """Say a code as a word, and leave out a status that is the usual one."""
+    text = finding.text
+    if _SLUG.fullmatch(text):
+        text = text.replace("-", " ").capitalize()
+    value = None if finding.value in WORDS["usual-values"] else finding.value
+    return replace(finding, text=text, value=value)
+
+
+def _facts(finding: Finding) -> tuple[str, str | None]:
+    return finding.reference, finding.value
