@@ -96,7 +96,7 @@ def evaluate(test: PolicyTest, rules: Rules) -> list[Evaluation]:
     context = built.request["context"]
     orders = [entry["resource"] for entry in context["draftOrders"]["entry"]]
     record = record_of_bundle(context["patientId"], built.record)
-    acknowledged = frozenset(test.story.get("acknowledged", ()))
+    acknowledged = dict.fromkeys(test.story.get("acknowledged", ()), ORDER_DATE)
     return review(Case(orders, record, ORDER_DATE, acknowledged), rules)
 
 
