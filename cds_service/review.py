@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, tzinfo
 from fractions import Fraction
 from typing import Any
@@ -52,14 +52,15 @@ class Case:
     """What is reviewed.
 
     `orders` are all draft orders signed together, as received; `record` what is known of the
-    patient, with its holes; `day` the day the orders count on. `acknowledged` are ids of safety
-    findings answered "evaluated, not present"; `notes` remarks on how the case came about.
+    patient, with its holes; `day` the day the orders count on. `acknowledged` are safety findings
+    answered "evaluated, not present", each with the day of the answer: newer evidence opens it
+    again. `notes` are remarks on how the case came about.
     """
 
     orders: Sequence[Resource]
     record: PatientRecord
     day: date
-    acknowledged: frozenset[str] = frozenset()
+    acknowledged: Mapping[str, date] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 

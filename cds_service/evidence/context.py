@@ -49,15 +49,15 @@ class Context:
 
     `group` holds the draft orders in scope (evidence.orders.OrderGroup), `coverage` the coverage
     fact (evidence.coverage.CoverageFact) or None, `numbers` the policy's parameters by name, laid
-    over the shared ones, `acknowledged` the ids of safety findings the clinician has answered
-    "evaluated, not present", `memo` what the engine has already decided.
+    over the shared ones, `acknowledged` the safety findings the clinician has answered "evaluated,
+    not present", each with the day of the answer, `memo` what the engine has already decided.
     """
 
     facts: Facts
     group: Any
     coverage: Any
     numbers: Mapping[str, Fraction]
-    acknowledged: frozenset[str] = frozenset()
+    acknowledged: Mapping[str, date] = field(default_factory=dict)
     memo: dict[Any, Any] = field(default_factory=dict, repr=False)
 
 

@@ -215,7 +215,7 @@ def _judge(rule: SafetyRule, sighting: Sighting, context: Context) -> Judged | N
     row, doubts = _row(rule, sighting, context)
     if row is None:
         return None
-    acknowledged = rule.id in context.acknowledged
+    acknowledged = _acknowledged(rule, sighting.finding, context)
     if _addressed(row, sighting.standing, acknowledged):
         return Judged(sighting, row.urgency, "none", True, (), row.advises)
     if row.urgency in EVALUATED_URGENCIES:
@@ -237,6 +237,12 @@ def _row(
             return row, unique(doubts)
         doubts.extend(answer.holes)
     return None, ()
+
+
+def _acknowledged(rule: SafetyRule, finding: Finding, context: Context) -> bool:
+    """Whether the clinician has answered it (G-21): evidence newer than the answer reopens it."""
+    answered = context.acknowledged.get(rule.id)
+    return answered is not None and (finding.day or date.min) <= answered
 
 
 def _addressed(row: JudgeRow, stand: Standing, acknowledged: bool) -> bool:
@@ -286,4 +292,4 @@ class Overlay:
         """Give an open emergency with sufficient evidence the effect this policy states."""
         if item.urgency != "ED-now" or item.addressed or item.sighting.grade != "S":
             return replace(item, effect="none", asks=())
-        return replace(item, effect=self.effect, asks=self.asks)
+        return replace(item, effect=self.effect, asks=() if item.holes else self.asks)

@@ -1,10 +1,12 @@
 """What the safety screen's answers do to a safety rule, and what lifts a contraindication."""
 
+from datetime import timedelta
+
 import pytest
 
 from cds_service.policies.compiler import Compiler
 from cds_service.policies.safety import raise_rule
-from tests.unit.evidence_help import BASE, ICD, ago, coded, context
+from tests.unit.evidence_help import BASE, DAY, ICD, ago, coded, context
 
 EVIDENCE = [
     {"grade": "P", "is": {"condition": {"in": ["injury"], "use": "history"}}},
@@ -12,6 +14,7 @@ EVIDENCE = [
 ]
 EMERGENCY = [{"else": "ED-now", "effect": "stop"}]
 PROMPT_STOP = [{"else": "PCP-prompt", "effect": "stop"}]
+PROMPT_HOLD = [{"else": "PCP-prompt", "effect": "hold"}]
 SURE = [{"grade": "S", "is": {"condition": {"in": ["injury"], "use": "history"}}}]
 
 
@@ -22,7 +25,7 @@ def raised(resources, evidence=EVIDENCE, judge=EMERGENCY, acknowledged=()):
     (compiled,) = compiler._safety(compiler.scope, data["safety"], "p")
     order = {"resourceType": "ServiceRequest", "id": "o", "status": "draft", "code": coded("97124")}
     asked = context(*resources, orders=(order,))
-    asked.acknowledged = frozenset(acknowledged)
+    asked.acknowledged = dict(acknowledged)
     found = raise_rule(compiled, asked)
     return [(judged.sighting.grade, judged.effect) for judged in found.judged]
 
@@ -86,9 +89,14 @@ def test_no_never_settles_sufficient_evidence():
 
 def test_a_review_or_an_acknowledgement_does_not_lift_what_rules_massage_out():
     resources = [injury(5), visit(1)]
-    assert raised(resources, SURE, PROMPT_STOP, ["RULE"]) == [("S", "stop")]
+    assert raised(resources, SURE, PROMPT_STOP, {"RULE": DAY}) == [("S", "stop")]
+
+
+@pytest.mark.parametrize(("answered", "effect"), [(6, "hold"), (5, "none"), (4, "none")])
+def test_an_acknowledgement_counts_until_newer_evidence_appears(answered, effect):
+    when = {"RULE": DAY - timedelta(days=answered)}
+    assert raised([injury(5)], SURE, PROMPT_HOLD, when) == [("S", effect)]
 
 
 def test_a_review_lifts_a_prompt_hold():
-    hold = [{"else": "PCP-prompt", "effect": "hold"}]
-    assert raised([injury(5), visit(1)], SURE, hold) == [("S", "none")]
+    assert raised([injury(5), visit(1)], SURE, PROMPT_HOLD) == [("S", "none")]
