@@ -12,13 +12,14 @@ import yaml
 from cds_service.evidence import fields
 from cds_service.evidence.context import Facts
 from cds_service.record.model import PatientRecord, Resource, relative
+from cds_service.terminology.measures import Loader
 
 
 @lru_cache(maxsize=8)
 def data(name: str) -> dict[str, Any]:
     """Return the content of a data file of this room, read once."""
     text = Path(__file__).with_name(name).read_text(encoding="utf-8")
-    return dict(yaml.safe_load(text))
+    return dict(yaml.load(text, Loader))
 
 
 def status(resource: object, name: str) -> str | None:

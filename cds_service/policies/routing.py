@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 
 from cds_service.evidence.coverage import CoverageFact, Identifier
 from cds_service.local import Site
+from cds_service.terminology.measures import Loader
 
 TABLE = Path(__file__).with_name("payers.yaml")
 SCHEMA = Path(__file__).with_name("schemas") / "payers.schema.json"
@@ -60,7 +61,7 @@ NOT_LISTED = Route(None, None, known=False, product_known=False)
 def load_table(path: Path = TABLE) -> tuple[PayerEntry, ...]:
     """Read a table of payers; raise PayersError when it is not one."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader)
     except (OSError, yaml.YAMLError) as unreadable:
         raise PayersError(
             f"{path}: not readable ({unreadable}); give a YAML map `payers`"

@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 
+from cds_service.terminology.measures import Loader
+
 Path = tuple[str | int, ...]
 
 
@@ -54,16 +56,17 @@ class SourceFile:
 
 def read_source(name: str, text: str) -> SourceFile:
     """Parse YAML; raise PolicyError when it is no YAML or a key stands twice in one map."""
+    lines: dict[Path, int] = {(): 1}
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
+        loader = Loader(text)
+        node = loader.get_single_node()
+        twice = [
+            Problem(name, line, f"'{key}' stands twice", "give each key once in a map")
+            for key, line in _walk(node, (), lines)
+        ]
+        data = loader.construct_document(node) if node else None
     except yaml.YAMLError as error:
         raise PolicyError([_syntax_problem(name, error)]) from error
-    lines: dict[Path, int] = {(): 1}
-    twice = [
-        Problem(name, line, f"'{key}' stands twice", "give each key once in a map")
-        for key, line in _walk(node, (), lines)
-    ]
     if twice:
         raise PolicyError(twice)
     return SourceFile(name, data, lines)

@@ -14,7 +14,7 @@ import yaml
 
 from cds_service.record.model import Hole
 from cds_service.terminology import Dialect
-from cds_service.terminology.measures import read_catalogue
+from cds_service.terminology.measures import Loader, read_catalogue
 
 PATIENT_TOKEN = "{{context.patientId}}"
 _OTHERS = "others"
@@ -96,7 +96,7 @@ def catalogue_of(site: Dialect | None) -> Catalogue:
 
 def _data() -> dict[str, Any]:
     text = files("cds_service.record").joinpath("queries.yaml").read_text(encoding="utf-8")
-    content: dict[str, Any] = yaml.safe_load(text)
+    content: dict[str, Any] = yaml.load(text, Loader)
     return content
 
 
