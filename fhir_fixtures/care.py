@@ -261,6 +261,7 @@ def add_other_orders(chart: Chart, story: Json) -> None:
             "intent": "order",
             "code": chart.code(line["code"]),
             "subject": chart.patient,
+            "priority": line.get("priority"),
             "occurrencePeriod": period,
             "authoredOn": start,
             "requester": reference(chart.requester(story.get("requester", "physician"))),

@@ -201,6 +201,16 @@ def add_functional_status(chart: Chart, limited: list[str], about: Json) -> None
     add_response(chart, "functional-status", form["questionnaire"], about, items)
 
 
+def add_complaints(chart: Chart, named: list[str], about: Json) -> None:
+    """Add the functional-status form with the complaints that the story names and no others."""
+    form = tables()["forms"]["functional-status"]
+    unknown = set(named) - set(form["complaints"])
+    if unknown:
+        raise ValueError(f"complains-of knows no {sorted(unknown)}; it knows {form['complaints']}")
+    items = [item(f"EV-C6.{name}", {"valueBoolean": name in named}) for name in form["complaints"]]
+    add_response(chart, "functional-status", form["questionnaire"], about, items)
+
+
 def add_safety_screen(chart: Chart, answers: str | Json, about: Json) -> None:
     """Add the safety screen: every question is answered no but those the story names."""
     form = tables()["forms"]["safety-screen"]
@@ -224,6 +234,7 @@ def add_satisfaction(chart: Chart, satisfied: bool, about: Json) -> None:
 
 FORMS: dict[str, Add] = {
     "limited-in": add_functional_status,
+    "complains-of": add_complaints,
     "safety-screen": add_safety_screen,
     "satisfied": add_satisfaction,
 }
