@@ -272,7 +272,7 @@ def keys_of(data: Mapping[str, Any]) -> frozenset[str]:
 
 def _evidence(scope: Scope, piece: Mapping[str, Any]) -> Evidence:
     when = scope.leaf(piece["when"]) if "when" in piece else None
-    return Evidence(piece["grade"], scope.leaf(piece["is"]), when)
+    return Evidence(piece["grade"], scope.leaf(piece["is"]), when, bool(piece.get("minor")))
 
 
 def _subject(entry: Mapping[str, Any], scope: Scope) -> frozenset[str]:

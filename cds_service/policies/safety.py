@@ -46,11 +46,15 @@ class JudgeRow:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One way to find something, with its grade; `when` is what must hold besides."""
+    """One way to find something, with its grade; `when` is what must hold besides.
+
+    What could not be read of `minor` evidence changes no result: it can only be a caution.
+    """
 
     grade: str
     found: Leaf
     when: Leaf | None = None
+    minor: bool = False
 
     def ask(self, context: Context) -> tuple[Answer, str]:
         """Return what is found and the grade it has; a doubt leaves partial evidence."""
@@ -190,7 +194,7 @@ def _sightings(rule: SafetyRule, context: Context) -> tuple[list[Sighting], list
     denied = denied_on(context, rule.questions)
     for evidence in rule.evidence:
         answer, sure = evidence.ask(context)
-        holes.extend(answer.holes)
+        holes.extend(() if evidence.minor else answer.holes)
         if answer.status is Status.NOT_MET:
             continue
         for finding in answer.findings:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from cds_service.evidence import allergies  # noqa: F401 (registers)
 from cds_service.policies.compiler import Compiler
 from cds_service.policies.safety import raise_rule
 from tests.unit.evidence_help import BASE, DAY, ICD, ago, coded, context
@@ -18,16 +19,24 @@ PROMPT_HOLD = [{"else": "PCP-prompt", "effect": "hold"}]
 SURE = [{"grade": "S", "is": {"condition": {"in": ["injury"], "use": "history"}}}]
 
 
-def raised(resources, evidence=EVIDENCE, judge=EMERGENCY, acknowledged=()):
+def found(resources, evidence, judge, acknowledged=(), unread=()):
     rule = {"text": "Injury", "source": "none", "evidence": evidence, "judge": judge}
     data = {"policy": "p", "criteria": {"A": {"all": []}}, "root": "A", "safety": {"RULE": rule}}
     compiler = Compiler(data, {}, {})
     (compiled,) = compiler._safety(compiler.scope, data["safety"], "p")
     order = {"resourceType": "ServiceRequest", "id": "o", "status": "draft", "code": coded("97124")}
-    asked = context(*resources, orders=(order,))
+    asked = context(*resources, orders=(order,), unread=unread)
     asked.acknowledged = dict(acknowledged)
-    found = raise_rule(compiled, asked)
-    return [(judged.sighting.grade, judged.effect) for judged in found.judged]
+    return raise_rule(compiled, asked)
+
+
+def raised(resources, evidence=EVIDENCE, judge=EMERGENCY, acknowledged=()):
+    listed = found(resources, evidence, judge, acknowledged).judged
+    return [(judged.sighting.grade, judged.effect) for judged in listed]
+
+
+def holes_of(evidence):
+    return [hole.key for hole in found([], evidence, EMERGENCY, unread=("family",)).holes]
 
 
 def injury(days):
@@ -100,3 +109,9 @@ def test_an_acknowledgement_counts_until_newer_evidence_appears(answered, effect
 
 def test_a_review_lifts_a_prompt_hold():
     assert raised([injury(5), visit(1)], SURE, PROMPT_HOLD) == [("S", "none")]
+
+
+def test_evidence_of_a_mere_caution_that_was_not_read_opens_nothing():
+    family = {"family-history": {"in": ["cancer-family-history"]}}
+    assert holes_of([{"grade": "P", "is": family}]) == ["family"]
+    assert holes_of([{"grade": "P", "is": family, "minor": True}]) == []
