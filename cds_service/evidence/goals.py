@@ -8,11 +8,13 @@ from datetime import timedelta
 
 from cds_service.evidence import fields
 from cds_service.evidence.answer import Answer, Finding, Status
+from cds_service.evidence.codings import data
 from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf
 from cds_service.evidence.dates import Days
 from cds_service.evidence.visits import KEYS as VISIT_KEYS
 from cds_service.evidence.visits import episode
 from cds_service.record.model import Hole, Resource
+from cds_service.terminology import Measure
 
 DROPPED = frozenset({"cancelled", "rejected", "entered-in-error"})
 QUANTIFIED = ("detailQuantity", "detailRange", "detailRatio", "detailInteger")
@@ -30,13 +32,17 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """A goal that is neither cancelled nor in error."""
+    """A goal that is neither cancelled nor in error.
+
+    `coded` tells whether anything coded says what it is about; else it is words alone.
+    """
 
     categories: frozenset[str]
     achievement: frozenset[str]
     start: Days | None
     targets: tuple[Target, ...]
     finding: Finding
+    coded: bool
 
 
 class Goals:
@@ -59,13 +65,52 @@ def _goal(facts: Facts, resource: Resource) -> Goal:
     parts = (*sorted(achievement), f"due {due.isoformat()}" if due else "")
     value = ", ".join(part for part in parts if part) or None
     day = start.first if start and start.exact else None
+    categories = _categories(facts, resource)
+    title = fields.label(fields.item(resource, "description"), "Goal") if not categories else "Goal"
     return Goal(
-        fields.codes(fields.items(resource, "category")),
+        categories,
         achievement,
         start,
         targets,
-        Finding(fields.identity(resource), written, value, "Goal", day),
+        Finding(
+            fields.identity(resource),
+            written,
+            value,
+            title,
+            day,
+            via=fields.via(facts, _told(resource)),
+        ),
+        bool(categories),
     )
+
+
+def _told(resource: Resource) -> list[object]:
+    """Return what says what a goal is about: its category, its description, what it measures."""
+    measured = [fields.item(one, "measure") for one in fields.items(resource, "target")]
+    return [
+        *fields.items(resource, "category"),
+        *fields.items(resource, "description"),
+        *measured,
+    ]
+
+
+def _categories(facts: Facts, resource: Resource) -> frozenset[str]:
+    """Return its categories; where none is ours, also those that its measures tell."""
+    rules = data("goals.yaml")
+    described = [*fields.items(resource, "category"), *fields.items(resource, "description")]
+    stated = fields.known_codes(facts, fields.items(resource, "category"))
+    own = {code for system, code in fields.coded(facts, described) if system == rules["own-system"]}
+    if own:
+        return frozenset(own | {code for _, code in stated})
+    groups = {group for one in _measures(facts, resource) for group in one.groups}
+    told = {name for name, known in rules["by-measure"].items() if groups & set(known)}
+    return frozenset(told | {code for _, code in stated})
+
+
+def _measures(facts: Facts, resource: Resource) -> tuple[Measure, ...]:
+    concepts = [fields.item(one, "measure") for one in fields.items(resource, "target")]
+    described = fields.items(resource, "description")
+    return facts.terminology.measures_coded(fields.coded(facts, [*concepts, *described]))
 
 
 def first_start(facts: Facts, resource: Resource) -> tuple[Days | None, str | None]:
@@ -142,10 +187,11 @@ def _all_alike(
 def _kept(spec: Spec) -> Judge:
     """Return what tells whether a goal is among those asked about."""
     categories, started = frozenset(fields.names(spec.get("category"))), spec.get("started")
+    uncoded = bool(spec.get("uncoded"))
 
     def keep(context: Context, one: Goal) -> Status:
         if categories and not categories & one.categories:
-            return Status.NOT_MET
+            return Status.UNKNOWN if uncoded and not one.coded else Status.NOT_MET
         if started is None:
             return Status.MET
         begun = fields.since(episode(context).anchor, one.start)

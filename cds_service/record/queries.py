@@ -13,7 +13,7 @@ from urllib.parse import quote
 import yaml
 
 from cds_service.record.model import Hole
-from cds_service.terminology import Dialect
+from cds_service.terminology import Dialect, promis
 from cds_service.terminology.measures import Loader, read_catalogue
 
 PATIENT_TOKEN = "{{context.patientId}}"
@@ -149,7 +149,7 @@ def _codes(
         chosen = (m for m in measures if _asked(m.groups, value, named))
         of_measures = [code for measure in chosen for _, code in measure.codes]
         of_site = [_written(code) for code, kinds in local if _asked(kinds, value, named)]
-        own = entries[key].get("codes", ())
+        own = [*entries[key].get("codes", ()), *(promis.items() if value == _OTHERS else ())]
         found[key] = tuple(dict.fromkeys([*own, *of_measures, *of_site]))
     return found
 

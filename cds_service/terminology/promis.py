@@ -73,6 +73,11 @@ def is_item(code: str) -> bool:
     return code in _tables().items
 
 
+def items() -> tuple[str, ...]:
+    """Return the LOINC codes of the items of PROMIS-29 domains that are scored by a sum."""
+    return tuple(code for domain in _tables().domains for code in domain.items)
+
+
 def score(answers: Mapping[str, Any]) -> tuple[Score, ...]:
     """Return the scores of all domains that are complete.
 
