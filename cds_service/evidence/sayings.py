@@ -10,7 +10,7 @@ from cds_service.evidence.answer import Answer, Finding, Status, cannot_tell, no
 from cds_service.evidence.context import Context, Leaf, Spec, leaf
 from cds_service.evidence.dose import Dose
 from cds_service.evidence.orders import OrderFact, OrderGroup
-from cds_service.evidence.phrases import said
+from cds_service.evidence.phrases import phrase_lists, said
 
 Tell = Callable[[OrderFact], str | None]
 
@@ -116,6 +116,10 @@ def _code_in(wanted: frozenset[str]) -> Ask:
 
 
 def _note(name: str) -> Ask:
+    """Ask for a phrase of a list; KeyError when there is no such list."""
+    if name not in phrase_lists():
+        raise KeyError(name)
+
     def ask(context: Context) -> Answer:
         site = context.facts.terminology.site
         told = [(order, said(name, order.words, site)) for order in context.group.orders]

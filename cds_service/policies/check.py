@@ -132,10 +132,11 @@ class _Check:
         errors = errors_of(leaf_validator(word), argument)
         for error in errors:
             yield self.source.problem((*path, *error.absolute_path), said(error), remedy(error))
-        if not errors:
-            yield from self._made(path, word, argument)
+        if errors:
+            return
+        yield from self._made(path, word, argument)
         properties = leaf_schema(word).get("properties", {})
-        for name, value in argument.items() if isinstance(argument, Mapping) else ():
+        for name, value in argument.items():
             if properties.get(name, {}).get("$ref") == VALUE_SETS:
                 yield from self._value_set((*path, name), value)
         if word == "number":

@@ -127,8 +127,20 @@ def _names(fragments: Mapping[str, SourceFile]) -> Names:
 
 
 def _together(sources: Sequence[SourceFile]) -> list[Problem]:
-    """Check what only shows across files: ids used twice, versions that overlap."""
-    return [*_twice(sources), *_overlapping(sources)]
+    """Check what only shows across files: ids and versions used twice, dates that overlap."""
+    return [*_twice(sources), *_same_version(sources), *_overlapping(sources)]
+
+
+def _same_version(sources: Sequence[SourceFile]) -> list[Problem]:
+    problems = []
+    files_of: dict[tuple[str, str], str] = {}
+    for source in sources:
+        key = (source.data["policy"], source.data["version"])
+        other = files_of.setdefault(key, source.name)
+        if other != source.name:
+            what = f"version '{key[1]}' is already in {other}"
+            problems.append(source.problem(("version",), what, "give it another version"))
+    return problems
 
 
 def _twice(sources: Sequence[SourceFile]) -> list[Problem]:

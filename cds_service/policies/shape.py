@@ -50,8 +50,17 @@ def shape_problem(source: SourceFile, error: ValidationError) -> Problem:
     deepest = error
     while deepest.context:
         deepest = max(deepest.context, key=lambda inner: len(inner.absolute_path))
-    path: Path = tuple(deepest.absolute_path)
-    return source.problem(path, said(deepest), remedy(deepest))
+    return source.problem(place(deepest), said(deepest), remedy(deepest))
+
+
+def place(error: ValidationError) -> Path:
+    """Return the path of an error; of a key that does not belong there, that of the key."""
+    path: Path = tuple(error.absolute_path)
+    if error.validator == "additionalProperties" and isinstance(error.instance, Mapping):
+        known = error.schema.get("properties", {}) if isinstance(error.schema, Mapping) else {}
+        strange = next((key for key in error.instance if key not in known), None)
+        return path if strange is None else (*path, strange)
+    return path
 
 
 def said(error: ValidationError) -> str:
