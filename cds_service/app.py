@@ -14,6 +14,7 @@ from cds_service.hooks.blueprint import blueprint
 from cds_service.hooks.errors import HookError
 from cds_service.hooks.servers import is_loopback, no_server
 from cds_service.hooks.service import Registry
+from cds_service.questionnaires import CANONICAL_BASE, questionnaire_blueprint
 from cds_service.services import build_services
 from cds_service.settings import Settings
 
@@ -33,6 +34,7 @@ def create_app(settings: Settings, *, open_access: bool, demo: bool) -> Flask:
     errors.install(app)
     cors.install(app, allowed_origin(settings, demo=demo))
     _add_hooks(app, settings, is_loopback if local else no_server)
+    app.register_blueprint(questionnaire_blueprint(settings.canonical_base or CANONICAL_BASE))
     _add_health(app)
     if demo:
         _add_demo(app)

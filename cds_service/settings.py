@@ -193,6 +193,13 @@ class Settings:
         "request's own Host header is never trusted for it. Not set, it is the address that the "
         "server listens on.",
     )
+    canonical_base: str | None = setting(
+        None,
+        _url,
+        "URL",
+        "Where canonical URLs of our Questionnaires and CodeSystems live. A site that publishes "
+        "them under its own name sets its own.",
+    )
     payers: Path | None = setting(
         None,
         _file,

@@ -25,7 +25,7 @@ ROWS = [
     {"cli"},
 ]
 RANK = {room: place for place, row in enumerate(ROWS) for room in row}
-LEAVES = {"settings", "hooks", "sandbox", "web", "auth", "store"}
+LEAVES = {"settings", "hooks", "questionnaires", "sandbox", "web", "auth", "store"}
 ASSEMBLERS = {"app", "cli", "services", "server", "policy_tests"}
 CORE = ("terminology", "local", "evidence", "evaluation", "policies", "review", "cards")
 FORBIDDEN_IN_CORE = {"flask", "requests", "werkzeug", "socket", "time", "random"}
