@@ -61,9 +61,10 @@ def suggestions_of(wishes: Iterable[Wish], request: CardRequest) -> tuple[list[J
     return [*made.values()], _exclude(made)
 
 
-def ranked(wishes: Iterable[Wish]) -> list[Wish]:
-    """Return wishes for safety's sake with what comes first in care first."""
-    order = {key: place for place, key in enumerate(_TABLE["safety-order"])}
+def ranked(wishes: Iterable[Wish], kind: str) -> list[Wish]:
+    """Return the wishes of a kind of safety card with what comes first in care first."""
+    listed = _TABLE["safety-order"]
+    order = {key: place for place, key in enumerate(listed.get(kind) or listed["default"])}
     return sorted(wishes, key=lambda wish: order.get(wish.key, len(order)))
 
 

@@ -81,7 +81,7 @@ def view_of(evaluation: Evaluation, request: CardRequest) -> Json:
         "undecided": undecided,
         "met": shown,
         "more_met": len(met) - len(shown),
-        "changes": _changes(deciding),
+        "changes": _changes(deciding, blocking, evaluation),
         "other_ways": tree.other_ways,
         "holes": holes_of(evaluation.unread),
         "addressed": facts_of([evaluation], addressed=True),
@@ -149,9 +149,15 @@ def _only_holes(evaluation: Evaluation, deciding: Iterable[CriterionResult]) -> 
     return bool(evaluation.unread) and explained
 
 
-def _changes(deciding: Iterable[CriterionResult]) -> list[str]:
+def _changes(
+    deciding: Iterable[CriterionResult], blocking: Iterable[MissingItem], evaluation: Evaluation
+) -> list[str]:
+    """Return what would change a criterion that is not met, where no item says it already."""
     unmet = [item for item in deciding if item.status is Status.NOT_MET]
-    return [*dict.fromkeys(text for item in unmet for text in item.would_change)]
+    listed = evaluation.determination == "conditional"
+    said = {item.text for item in blocking} if listed else set()
+    texts = (text for item in unmet for text in item.would_change if text not in said)
+    return [*dict.fromkeys(texts)]
 
 
 def _visits(evaluation: Evaluation) -> Json | None:
@@ -211,9 +217,9 @@ def _overdue(evaluation: Evaluation) -> bool:
 
 def _places(rows: Iterable[Row], with_rules: bool) -> list[str]:
     """Return the sections that the rows rest on, each once, with the rules where they are few."""
-    held: dict[str, list[str]] = {}
+    held: dict[str, dict[str, None]] = {}
     for row in rows:
-        held.setdefault(row.place, []).append(row.id)
+        held.setdefault(row.place, {})[row.id] = None
     if not with_rules:
         return [*held]
     return [f"{place} ({', '.join(ids)})" for place, ids in held.items()]

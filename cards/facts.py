@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from cards.rows import worded
 from cards.words import WORDS
 from cds_service.evaluation import Evaluation, SafetyFinding
 from cds_service.evidence.answer import Finding
@@ -28,15 +29,17 @@ class Raised:
         return head.short if head else WORDS["overlay"]
 
     @property
-    def source(self) -> str:
-        """The clinical source in words: document, section, rule."""
+    def document(self) -> str:
+        """The clinical source: the policy, or the documents that a shared rule cites."""
         head = self.evaluation.policy
-        own = head if self.finding.policy != "overlay" else None
-        named = [f"{own.title} ({own.version})"] if own else [*self.finding.origins]
-        places = self.finding.sections or (self.finding.source,)
-        parts = named or [str(WORDS["overlay"])], places
-        words = ", ".join(part for listed in parts for part in listed)
-        return f"{words} ({self.finding.id})"
+        if head and self.finding.policy != "overlay":
+            return f"{head.title} ({head.version})"
+        return ", ".join(self.finding.origins) or str(WORDS["overlay"])
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The sections of the source; without names, the citation."""
+        return self.finding.sections or (self.finding.source,)
 
 
 @dataclass
@@ -73,7 +76,7 @@ class Fact:
     @property
     def evidence(self) -> tuple[Finding, ...]:
         """What shows it."""
-        return self.first.evidence
+        return tuple(worded(finding) for finding in self.first.evidence)
 
     @property
     def text(self) -> str:
@@ -124,6 +127,14 @@ class Fact:
         """(policy, effect) for each review on which it has an effect."""
         pairs = ((item.policy, item.finding.effect) for item in self.raised)
         return [pair for pair in dict.fromkeys(pairs) if pair[1] != "none"]
+
+
+def gravest(facts: Iterable[Fact]) -> list[tuple[str, str]]:
+    """Return (policy, gravest effect) of several facts, each policy once."""
+    found: dict[str, str] = {}
+    for policy, effect in (pair for fact in facts for pair in fact.outcomes):
+        found[policy] = min(found.get(policy, effect), effect, key=_EFFECTS.index)
+    return [*found.items()]
 
 
 def facts_of(evaluations: Sequence[Evaluation], addressed: bool = False) -> list[Fact]:

@@ -12,6 +12,7 @@ from cds_service.evidence.answer import Finding, Status
 from cds_service.record.model import Hole
 
 _ORDER = {Status.NOT_MET: 0, Status.UNKNOWN: 1, Status.MET: 2, Status.NA: 3}
+_SHOW = WORDS["show"]
 _SLUG = re.compile(r"[a-z]+(-[a-z]+)*")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
@@ -38,7 +39,28 @@ def rows_of(deciding: Sequence[CriterionResult], evaluation: Evaluation) -> list
     """Return the lines that say something, what is not met first."""
     telling = [item for item in deciding if _tells(item, deciding, evaluation)]
     ordered = sorted(telling, key=lambda item: _ORDER[item.status])
-    return [row_of(item, evaluation) for item in ordered]
+    return _merged(row_of(item, evaluation) for item in ordered)
+
+
+def _merged(rows: Iterable[Row]) -> list[Row]:
+    """Say once what several criteria that are open or not met say with the same words."""
+    kept: list[Row] = []
+    for row in rows:
+        same = next((one for one in kept if _echoes(row, one)), None)
+        if same is None:
+            kept.append(row)
+        elif row.because:
+            kept[kept.index(same)] = replace(
+                same, text=f"{same.text}; {row.text}", id=f"{same.id}, {row.id}"
+            )
+    return kept
+
+
+def _echoes(row: Row, said: Row) -> bool:
+    if row.verdict == "met" or row.verdict != said.verdict or row.because != said.because:
+        return False
+    facts, told = _references(row), _references(said)
+    return facts == told if row.because else bool(facts) and facts <= told
 
 
 def row_of(criterion: CriterionResult, evaluation: Evaluation) -> Row:
@@ -50,7 +72,7 @@ def row_of(criterion: CriterionResult, evaluation: Evaluation) -> Row:
         text=criterion.text,
         verdict=_verdict(criterion, own),
         because=criterion.because or "",
-        evidence=tuple(_worded(_undated(item, own)) for item in criterion.evidence),
+        evidence=_counted([worded(_undated(item, own)) for item in criterion.evidence]),
         holes=holes_of(criterion.holes),
         background=not _shows(criterion, own),
     )
@@ -61,14 +83,13 @@ def strongest(met: Sequence[Row], shown: Iterable[Row], room: int) -> list[Row]:
 
     What only the plan or the order shows is told where there is nothing else.
     """
-    said = {_facts(finding) for row in shown for finding in row.evidence}
+    said = {reference for row in shown for reference in _references(row)}
     chosen: list[Row] = []
     for row in sorted(_newest_first([r for r in met if not r.background] or met), key=_rank):
-        facts = {_facts(finding) for finding in row.evidence}
-        if len(chosen) < room and facts - said:
+        if len(chosen) < room and _references(row) - said:
             chosen.append(row)
-            said |= facts
-    return chosen
+            said |= _references(row)
+    return sorted(chosen, key=met.index)
 
 
 def _newest_first(rows: Sequence[Row]) -> list[Row]:
@@ -80,8 +101,12 @@ def _newest(row: Row) -> str:
 
 
 def _rank(row: Row) -> int:
-    """Return how strongly evidence of its best kind speaks: diagnoses first, then measures."""
+    """Return how strongly its evidence speaks: a change first, then diagnoses, then measures."""
     ranking = WORDS["evidence-rank"]
+    if row.text.startswith(tuple(WORDS["exclusion-marks"])):
+        return len(ranking) + 1
+    if any(WORDS["change-mark"] in (finding.value or "") for finding in row.evidence):
+        return -1
     kinds = [finding.reference.split("/")[0] for finding in row.evidence]
     return min((ranking.index(kind) for kind in kinds if kind in ranking), default=len(ranking))
 
@@ -145,7 +170,7 @@ def _undated(finding: Finding, own: frozenset[str]) -> Finding:
     return finding
 
 
-def _worded(finding: Finding) -> Finding:
+def worded(finding: Finding) -> Finding:
     """Say a code as a word, and leave out a status that is the usual one."""
     text = finding.text
     if _SLUG.fullmatch(text):
@@ -154,5 +179,22 @@ def _worded(finding: Finding) -> Finding:
     return replace(finding, text=text, value=value)
 
 
-def _facts(finding: Finding) -> tuple[str, str | None]:
-    return finding.reference, finding.value
+def _counted(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Tell many of a kind (visits) as a number with its first and last day."""
+    kinds: dict[tuple[str, str | None], list[Finding]] = {}
+    for finding in findings:
+        kinds.setdefault((finding.text, finding.value), []).append(finding)
+    return tuple(one for alike in kinds.values() for one in _together(alike))
+
+
+def _together(alike: Sequence[Finding]) -> Sequence[Finding]:
+    days = sorted(finding.date[:10] for finding in alike if finding.date)
+    if len(alike) <= _SHOW["findings"] or len(days) < len(alike):
+        return alike
+    first = alike[0]
+    value = ", ".join(filter(None, [first.value, f"{days[0]} to {days[-1]}"]))
+    return [replace(first, text=f"{len(alike)} x {first.text}", value=value, date=None)]
+
+
+def _references(row: Row) -> frozenset[str]:
+    return frozenset(finding.reference for finding in row.evidence)

@@ -8,7 +8,7 @@ from typing import Any
 from cards.actions import Wish, ranked, suggestions_of
 from cards.card import Draft, policy_label
 from cards.coverage import identity
-from cards.facts import Fact, facts_of, new_cautions
+from cards.facts import Fact, facts_of, gravest, new_cautions
 from cards.request import CardRequest
 from cards.rows import holes_of
 from cards.words import WORDS, detail, note, summary
@@ -38,7 +38,7 @@ def _card(
     partial = all(fact.partial for fact in facts)
     orders = _orders(facts)
     view = _view(kind, facts, orders, evaluations, request)
-    suggestions, one_of = suggestions_of(ranked(_wishes(facts, view)), request)
+    suggestions, one_of = suggestions_of(ranked(_wishes(facts, view), kind), request)
     return Draft(
         kind="safety",
         key=(kind, *_identity(facts)),
@@ -69,8 +69,8 @@ def _view(
         "described": [request.describe(reference) for reference in orders],
         "needs": [*dict.fromkeys(text for fact in facts for text in fact.needs)],
         "stops": any(fact.effect == "stop" for fact in facts),
-        "sources": _sources(facts),
-        "outcomes": [*dict.fromkeys(pair for fact in facts for pair in fact.outcomes)],
+        "sources": _sources(facts, " ".join(map(request.describe, orders))),
+        "outcomes": gravest(facts),
         "holes": holes_of(hole for item in evaluations for hole in item.unread),
         "show": WORDS["show"],
     }
@@ -96,9 +96,31 @@ def _orders(facts: Iterable[Fact]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(ref for item in raised for ref in item.evaluation.orders))
 
 
-def _sources(facts: Iterable[Fact]) -> list[str]:
-    """Return document, section and id of each rule that raised a fact."""
-    return [*dict.fromkeys(item.source for fact in facts for item in fact.raised)]
+def _sources(facts: Iterable[Fact], ordered: str) -> list[str]:
+    """Return document, sections and ids of the rules that raised the facts, each document once.
+
+    Of many sections those come first that name what is `ordered`.
+    """
+    found: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
+    for item in (item for fact in facts for item in fact.raised):
+        places, ids = found.setdefault(item.document, ({}, {}))
+        places.update(dict.fromkeys(item.places))
+        ids[item.finding.id] = None
+    return [
+        f"{document}, {_few(_nearest(places, ordered))} ({', '.join(ids)})"
+        for document, (places, ids) in found.items()
+    ]
+
+
+def _nearest(places: Iterable[str], ordered: str) -> list[str]:
+    words = set(ordered.lower().split())
+    return sorted(places, key=lambda place: -len(words & set(place.lower().split())))
+
+
+def _few(places: Sequence[str]) -> str:
+    most = WORDS["show"]["sections"]
+    rest = f" and {len(places) - most} more" if len(places) > most else ""
+    return ", ".join(places[:most]) + rest
 
 
 def _label(facts: Iterable[Fact]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from cds_service.evaluation import CriterionResult
 from cds_service.evidence.answer import Status
@@ -21,18 +22,18 @@ class Tree:
         self._named = {item.id: item for item in criteria}
         self._below = {item.id: self._members(item, criteria) for item in criteria}
         self._other: list[str] = []
-        self._bearing: set[str] = set()
+        self._bearing: dict[str, CriterionResult] = {}
         inner = {child.id for members in self._below.values() for child in members}
         for item in criteria:
             if item.counts and item.id not in inner:
                 self._collect(item, frozenset())
-        self.deciding = [item for item in criteria if item.id in self._bearing]
+        self.deciding = [self._bearing[item.id] for item in criteria if item.id in self._bearing]
         self.other_ways = tuple(dict.fromkeys(self._other))
 
     def alternatives(self, items: Iterable[str]) -> bool:
         """Whether one of several branches is enough, and each asks for some of these items."""
         wanted = set(items)
-        return any(self._split(group, wanted) for group in self._named.values())
+        return len(wanted) > 1 and any(self._split(group, wanted) for group in self._named.values())
 
     def _split(self, group: CriterionResult, wanted: set[str]) -> bool:
         if group.operator != "any" or group.status is not Status.UNKNOWN:
@@ -55,13 +56,34 @@ class Tree:
         return [item for item in criteria if item.parent == group.id and item.id != group.id]
 
     def _collect(self, item: CriterionResult, above: frozenset[str]) -> None:
-        if not item.counts or item.status is Status.NA or item.id in above:
+        if not item.counts or item.aside or item.status is Status.NA or item.id in above:
             return
         members = self._below[item.id]
         if not members:
-            self._bearing.add(item.id)
+            self._bearing[item.id] = item
+        elif self._fails_throughout(item):
+            self._bearing[item.id] = self._together(item)
+            return
         for child in self._chosen(item, members):
             self._collect(child, above | {item.id})
+
+    def _fails_throughout(self, group: CriterionResult) -> bool:
+        """Whether none of several ways has anything for it: then the group says it better."""
+        failed = group.operator == "any" and group.status is Status.NOT_MET
+        tried = [item for item in self._below[group.id] if item.status is not Status.NA]
+        return failed and len(tried) > 1 and not any(map(self._met_below, tried))
+
+    def _together(self, group: CriterionResult) -> CriterionResult:
+        """Return a group with what its leaves say."""
+        leaves = [leaf for leaf in self._leaves(group, frozenset()) if leaf.status is group.status]
+        evidence = {finding.reference: finding for leaf in leaves for finding in leaf.evidence}
+        return replace(
+            group,
+            because=next((leaf.because for leaf in leaves if leaf.because), None),
+            evidence=tuple(evidence.values()),
+            would_change=tuple(dict.fromkeys(w for leaf in leaves for w in leaf.would_change)),
+            parameters=tuple(dict.fromkeys(use for leaf in leaves for use in leaf.parameters)),
+        )
 
     def _chosen(
         self, group: CriterionResult, members: Sequence[CriterionResult]

@@ -32,7 +32,7 @@ class CriterionResult:
     reaches it; `would_change` says in words what would change the verdict. `source` is the
     citation for machines, `sections` names the sections it lies in. `derived` tells that other
     criteria alone decide it. `members` are the criteria of a group, `asks` the ids of the items
-    that would settle it.
+    that would settle it. `aside` marks a question that the result does not wait for.
     """
 
     id: str
@@ -51,6 +51,7 @@ class CriterionResult:
     derived: bool = False
     members: tuple[str, ...] = ()
     asks: tuple[str, ...] = ()
+    aside: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ def sources_of(data: Mapping[str, Any]) -> Sources:
 
 def sections_of(citation: str, sources: Sources) -> tuple[str, ...]:
     """Return the names of the sections that a citation lies in, each once, in its order."""
-    named = (name for place in places(citation) for name in _at(place, sources))
+    named = (name for place in _precise(citation) for name in _at(place, sources))
     return tuple(dict.fromkeys(named))
 
 
@@ -80,7 +80,15 @@ def titles_of(citation: str, sources: Sources) -> tuple[str, ...]:
 def astray(citation: str, sources: Sources) -> list[Place]:
     """Return the places of a citation that no section holds, of sources that have sections."""
     cut = {name for name, text in sources.items() if text.sections}
-    return [p for p in places(citation) if p.source in cut and not any(_at(p, sources))]
+    return [p for p in _precise(citation) if p.source in cut and not any(_at(p, sources))]
+
+
+def _precise(citation: str) -> Iterator[Place]:
+    """Yield the places of a citation; a page with a line behind it is only where the line is."""
+    listed = list(places(citation))
+    for place, following in zip(listed, [*listed, None][1:], strict=True):
+        if not (place.kind == "p." and following and following.kind == "L"):
+            yield place
 
 
 def _at(place: Place, sources: Sources) -> Iterator[str]:

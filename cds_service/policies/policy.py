@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from fractions import Fraction
 from typing import Any
@@ -138,7 +138,7 @@ class _Run(Running):
             approvable_now=self._approvable(determination),
             criteria=tuple(self._results()),
             missing=tuple(self._missing(determination)),
-            safety=tuple(r.finding() for r in self.raised() if r.judged),
+            safety=tuple(self._finding(raised) for raised in self.raised() if raised.judged),
             holes=self._holes(),
         )
 
@@ -199,6 +199,7 @@ class _Run(Running):
             derived=criterion.derived,
             members=criterion.group.members if criterion.group else (),
             asks=outcome.asks,
+            aside=outcome.weight is Status.NA and outcome.status is not Status.NA,
         )
 
     def _would_change(self, outcome: Outcome) -> tuple[str, ...]:
@@ -219,12 +220,16 @@ class _Run(Running):
         return CriterionResult(
             id=name,
             status=status,
-            text=raised.rule.text,
+            text=self._filled(raised.rule.text) or "",
             source=raised.rule.source,
             evidence=tuple(j.sighting.finding for j in raised.judged),
             holes=raised.holes,
             sections=raised.rule.sections,
         )
+
+    def _finding(self, raised: Raised) -> SafetyFinding:
+        finding = raised.finding()
+        return replace(finding, text=self._filled(finding.text) or "")
 
     def _missing(self, determination: str) -> Iterator[MissingItem]:
         blocking = dict.fromkeys(self._blocking())
