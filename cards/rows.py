@@ -72,7 +72,7 @@ def row_of(criterion: CriterionResult, evaluation: Evaluation) -> Row:
         text=criterion.text,
         verdict=_verdict(criterion, own),
         because=criterion.because or "",
-        evidence=_counted([worded(_undated(item, own)) for item in criterion.evidence]),
+        evidence=_counted([worded(_undated(item, own)) for item in _once(criterion.evidence)]),
         holes=holes_of(criterion.holes),
         background=not _shows(criterion, own),
     )
@@ -105,7 +105,7 @@ def _rank(row: Row) -> int:
     ranking = WORDS["evidence-rank"]
     if row.text.startswith(tuple(WORDS["exclusion-marks"])):
         return len(ranking) + 1
-    if any(WORDS["change-mark"] in (finding.value or "") for finding in row.evidence):
+    if any(map(_is_change, row.evidence)):
         return -1
     kinds = [finding.reference.split("/")[0] for finding in row.evidence]
     return min((ranking.index(kind) for kind in kinds if kind in ranking), default=len(ranking))
@@ -175,8 +175,29 @@ def worded(finding: Finding) -> Finding:
     text = finding.text
     if _SLUG.fullmatch(text):
         text = text.replace("-", " ").capitalize()
-    value = None if finding.value in WORDS["usual-values"] else finding.value
+    value = None if finding.value in WORDS["usual-values"] else _in_units(finding.value)
     return replace(finding, text=text, value=value)
+
+
+def _in_units(value: str | None) -> str | None:
+    """Say units of UCUM as people write them."""
+    return " ".join(WORDS["units"].get(part, part) for part in value.split(" ")) if value else None
+
+
+def _once(findings: Iterable[Finding]) -> Iterable[Finding]:
+    """Tell each fact once: as a change, where it is one."""
+    kept: dict[tuple[str, str], Finding] = {}
+    listed = list(findings)
+    telling = [item for item in listed if item.text not in WORDS["empty-words"]] or listed
+    for finding in telling:
+        key = (finding.reference, finding.text)
+        if key not in kept or _is_change(finding):
+            kept[key] = finding
+    return kept.values()
+
+
+def _is_change(finding: Finding) -> bool:
+    return WORDS["change-mark"] in (finding.value or "")
 
 
 def _counted(findings: Sequence[Finding]) -> tuple[Finding, ...]:

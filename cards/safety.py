@@ -64,6 +64,7 @@ def _view(
     return {
         "kind": kind,
         "facts": facts,
+        "found": _found(facts),
         "partial": all(fact.partial for fact in facts),
         "order": request.name(orders),
         "described": [request.describe(reference) for reference in orders],
@@ -74,6 +75,16 @@ def _view(
         "holes": holes_of(hole for item in evaluations for hole in item.unread),
         "show": WORDS["show"],
     }
+
+
+def _found(facts: Iterable[Fact]) -> list[dict[str, Any]]:
+    """Return each fact with the words of all rules that it raises."""
+    found: dict[Any, dict[str, Any]] = {}
+    for fact in facts:
+        shown = frozenset(item.reference for item in fact.evidence) or fact.text
+        entry = found.setdefault(shown, {"fact": fact, "texts": []})
+        entry["texts"].append(fact.text)
+    return [*found.values()]
 
 
 def _wishes(facts: Iterable[Fact], view: dict[str, Any]) -> list[Wish]:
