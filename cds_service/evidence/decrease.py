@@ -10,9 +10,10 @@ from fractions import Fraction
 from cds_service.evidence import fields
 from cds_service.evidence.answer import Answer, Finding, Status, cannot_tell, not_shown, shown
 from cds_service.evidence.context import Context, Leaf, Spec, leaf
-from cds_service.evidence.medications import COMPLETED, Course, Medications
+from cds_service.evidence.medications import COMPLETED, Course, Medications, unread
 from cds_service.evidence.visits import KEYS as VISIT_KEYS
 from cds_service.evidence.visits import episode
+from cds_service.record.model import Hole
 
 KEYS = ("medications", *VISIT_KEYS)
 
@@ -44,7 +45,7 @@ def medication_decrease(spec: Spec) -> Leaf:
     def ask(context: Context) -> Answer:
         anchor = episode(context).anchor
         if anchor is None:
-            return not_shown((), fields.holes_of(context, *KEYS))
+            return not_shown((), _holes(context))
         courses = context.facts.of(Medications).courses
         used = [_use([c for c in courses if kind in c.kinds], anchor) for kind in kinds]
         return _told([(_changed(use, share), use) for use in used], context)
@@ -52,9 +53,13 @@ def medication_decrease(spec: Spec) -> Leaf:
     return ask
 
 
+def _holes(context: Context) -> tuple[Hole, ...]:
+    return (*fields.holes_of(context, *VISIT_KEYS), *unread(context))
+
+
 def _told(judged: Sequence[tuple[Status | None, _Use]], context: Context) -> Answer:
     """A rise of any kind outweighs the fall of another."""
-    holes = fields.holes_of(context, *KEYS)
+    holes = _holes(context)
     rose = [use for status, use in judged if status is None]
     if rose:
         return not_shown(rose[0].findings, holes)

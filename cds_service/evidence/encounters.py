@@ -109,8 +109,9 @@ def _coded_by(facts: Facts, named: Iterable[object]) -> list[object]:
 
 def _people(facts: Facts, named: Iterable[object]) -> tuple[frozenset[str], frozenset[str]]:
     """Return every reference that means one of the people, and the roles they hold."""
-    references = [one for one in map(fields.reference, named) if one]
-    people = [facts.of(People).person({}, {"reference": one}) for one in references]
+    elements = [one for one in named if isinstance(one, dict)]
+    references = [one for one in map(fields.reference, elements) if one]
+    people = [facts.of(People).person({}, one) for one in elements]
     known = frozenset(one for person in people for one in person.identities)
     roles = frozenset(role for person in people for role in person.roles)
     return known | frozenset(references) | _holders(facts, references), roles

@@ -13,11 +13,12 @@ from cds_service.evidence.codings import resolve
 from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf
 from cds_service.evidence.dates import Days
 from cds_service.evidence.dosing import Daily, daily_dose
-from cds_service.record.model import Resource
+from cds_service.record.model import Hole, Resource
 
 RUNNING = "active"
 COMPLETED = "completed"
 ENDED = frozenset({"stopped", COMPLETED, "on-hold"})
+KEY = "medications"
 MEANT = frozenset({"proposal", "plan"})
 DAYS_OF_UNIT = {"d": 1, "day": 1, "days": 1, "wk": 7, "week": 7, "weeks": 7}
 LONGEST = 3660
@@ -39,6 +40,7 @@ class Course:
     status: str = RUNNING
     codes: frozenset[fields.Coding] = frozenset()
     daily: Daily | None = None
+    unnamed: bool = False
 
 
 class Medications:
@@ -53,6 +55,13 @@ class Medications:
             and one.get("doNotPerform") is not True
         )
         self.courses = [c for c in found if c.start is None or c.start.first <= facts.day]
+        unnamed = (c.finding.reference for c in self.courses if c.unnamed)
+        self.holes = tuple(Hole(KEY, f"Medication of {name}", "absent") for name in unnamed)
+
+
+def unread(context: Context) -> tuple[Hole, ...]:
+    """Return what was not read: the query's holes, and medicines that are only referred to."""
+    return (*fields.holes_of(context, KEY), *context.facts.of(Medications).holes)
 
 
 def _course(facts: Facts, resource: Resource) -> Course:
@@ -81,16 +90,23 @@ def _course(facts: Facts, resource: Resource) -> Course:
         status,
         frozenset(fields.codings(concepts)),
         daily_dose(resource),
+        not concepts and _elsewhere(resource),
     )
 
 
-def _concepts(facts: Facts, resource: Resource) -> Iterable[object]:
+def _concepts(facts: Facts, resource: Resource) -> Iterable[Resource]:
     """Return what names the medicine: its own code, the Medication's and its ingredients'."""
     yield from fields.items(resource, "medicationCodeableConcept")
     pointed = resolve(facts.record, resource, fields.item(resource, "medicationReference"))
     yield from fields.items(pointed, "code")
     for ingredient in fields.items(pointed, "ingredient"):
         yield from fields.items(ingredient, "itemCodeableConcept")
+
+
+def _elsewhere(resource: Resource) -> bool:
+    """Whether the medicine stands in a resource of its own."""
+    reference = fields.reference(fields.item(resource, "medicationReference"))
+    return reference is not None and not reference.startswith("#")
 
 
 def _validity(resource: Resource, name: str) -> str | None:
@@ -165,7 +181,7 @@ def medication(spec: Spec) -> Leaf:
             status = _exposed(context.facts, kept, fields.whole(length), limit)
             judged = [(status, one) for one in kept]
         found = [(status, one.finding) for status, one in judged]
-        return fields.answer(found, fields.holes_of(context, "medications"))
+        return fields.answer(found, unread(context))
 
     return ask
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
@@ -19,6 +19,7 @@ from cds_service.terminology.dialect import BARE, WORDS
 from cds_service.terminology.systems import normal_system
 
 Named = Callable[[Facts, Resource], "list[Person]"]
+NPI = "http://hl7.org/fhir/sid/us-npi"
 SELF = {"Patient": "patient", "RelatedPerson": "related-person"}
 """Words in a role list for an order by the patient or a relative."""
 
@@ -85,7 +86,8 @@ class People:
             return Person(reference, frozenset({reference or ""}), roles, roles, True, None, kind)
         resource = resolve(record, order, element)
         parts = list(self._parts(order, resource)) if resource else []
-        identities = frozenset(fields.identity(part) for part in parts if part.get("id"))
+        identities = frozenset(one for part in parts for one in _identities_of(part))
+        identities |= _provider_numbers(fields.items(element, "identifier"))
         concepts = [concept for part in parts for concept in _role_concepts(part)]
         told = fields.text(element, "display") or "not described"
         return self._person(reference, identities, concepts, told)
@@ -120,6 +122,20 @@ class People:
         text = fields.label(concepts[0], told) if concepts else told
         codes = frozenset(code for system, code in found if system not in (BARE, WORDS))
         return Person(reference, identities, roles, codes, known, value(concepts), text)
+
+
+def _identities_of(resource: Resource) -> Iterator[str]:
+    """Yield the names by which a practitioner is known: its reference and provider number."""
+    if resource.get("id"):
+        yield fields.identity(resource)
+    if resource.get("resourceType") == "Practitioner":
+        yield from _provider_numbers(fields.items(resource, "identifier"))
+
+
+def _provider_numbers(identifiers: Iterable[Resource]) -> frozenset[str]:
+    """Return national provider numbers: a reference may give one in place of a resource."""
+    numbers = (fields.text(one, "value") for one in identifiers if one.get("system") == NPI)
+    return frozenset(f"{NPI}|{number}" for number in numbers if number)
 
 
 def _role_concepts(resource: Resource) -> Iterator[object]:

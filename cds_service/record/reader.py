@@ -29,6 +29,8 @@ _LITERAL = re.compile(r"(?:https?://\S+/)?([A-Z][A-Za-z]+)/[A-Za-z0-9.\-_]{1,128
 _PERSONS = ("Patient", "RelatedPerson")
 _PROFESSIONALS = ("Practitioner", "PractitionerRole")
 _ORDER_FIELDS = ("requester", "performer", "insurance", "reasonReference")
+MEDICINES = "medications"
+"""Key of the orders for medicines, and of the medicines that they refer to."""
 _CLINICAL_EXCEPT = ("patient", "coverage")
 _ASK_AGAIN = re.compile(r"not-allowed|http-4(00|04|10)")
 
@@ -167,7 +169,8 @@ class _Call:
 
     def _missing(self, awaited: set[str]) -> list[str]:
         people = self._people()
-        names = [*self.references, *self._payors(), *people, *self._people_of_roles(people)]
+        roles = self._people_of_roles(people)
+        names = [*self.references, *self._payors(), *people, *roles, *self._medicines()]
         wanted = [ref for ref in dict.fromkeys(names) if self._wanted(ref, awaited)]
         for reference in wanted[self.most_references :]:
             self.gathering.tried.add(relative(reference))
@@ -198,6 +201,15 @@ class _Call:
                 for reference in references_in(coverage.get("payor")):
                     if literal_type(reference) == "Organization":
                         yield reference
+
+    def _medicines(self) -> Iterator[str]:
+        """Yield the medicines that orders only refer to, those that are running first."""
+        if MEDICINES not in self.needs:
+            return
+        ordered = self.gathering.of_type("MedicationRequest")
+        for order in sorted(ordered, key=lambda one: one.get("status") != "active"):
+            if not retracted(order):
+                yield from references_in(order.get("medicationReference"))
 
     def _people_of_roles(self, people: Iterable[str]) -> Iterator[str]:
         for reference in people:
@@ -254,7 +266,8 @@ class _Call:
 
     def _miss_reference(self, resource_type: str, reason: str) -> None:
         log.info("a %s could not be read: %s", resource_type, reason)
-        self.gathering.miss(REFERENCES, Hole(REFERENCES, resource_type, reason))
+        key = MEDICINES if resource_type == "Medication" else REFERENCES
+        self.gathering.miss(key, Hole(key, resource_type, reason))
 
 
 def _outcome(future: Future[Reading] | None) -> Reading:
