@@ -25,6 +25,7 @@ bench: $(STAMPS)/dev
 # Pages made from code and policies; tests fail when they are stale.
 docs: $(STAMPS)/dev
 	$(BIN)/python -m cds_service.settings > docs/settings.md
+	$(BIN)/python -m cds_service.card_page > docs/cards.md
 
 # Patients and requests of the demo, made from fhir_fixtures/stories.
 fixtures: $(STAMPS)/run

@@ -129,7 +129,7 @@ class Reviewer:
         """Return the cards for one call; raises HookError as `evaluations` does."""
         evaluations, case, group = self.evaluations(request)
         return HookResponse(
-            cards=self._cards(request, case, evaluations, group),
+            cards=_cards(request, case, evaluations, group),
             extension=_explanation(evaluations) if request.explain else {},
         )
 
@@ -200,25 +200,22 @@ class Reviewer:
             return None, "not-allowed"
         return server, "absent"
 
-    def _cards(
-        self,
-        request: HookRequest,
-        case: Case,
-        evaluations: list[Evaluation],
-        group: OrderGroup,
-    ) -> list[dict[str, Any]]:
-        named = {draft.reference: draft.resource for draft in group.drafts}
-        asked = cards.CardRequest(
-            hook_instance=request.hook_instance,
-            patient=f"Patient/{request.patient_id}",
-            orders=named,
-            user=request.user_id,
-            encounter=f"Encounter/{request.encounter_id}" if request.encounter_id else None,
-            record=case.record,
-            day=case.day,
-            text_only=group.text_only,
-        )
-        return cards.render(evaluations, asked)
+
+def _cards(
+    request: HookRequest, case: Case, evaluations: list[Evaluation], group: OrderGroup
+) -> list[dict[str, Any]]:
+    named = {draft.reference: draft.resource for draft in group.drafts}
+    asked = cards.CardRequest(
+        hook_instance=request.hook_instance,
+        patient=f"Patient/{request.patient_id}",
+        orders=named,
+        user=request.user_id,
+        encounter=f"Encounter/{request.encounter_id}" if request.encounter_id else None,
+        record=case.record,
+        day=case.day,
+        text_only=group.text_only,
+    )
+    return cards.render(evaluations, asked)
 
 
 def _refuse_unobtainable(record: PatientRecord) -> None:
@@ -236,6 +233,21 @@ def _explanation(evaluations: list[Evaluation]) -> Mapping[str, Any]:
     return {EVALUATIONS: [evaluation.as_json() for evaluation in evaluations]}
 
 
+def _case_of(request: HookRequest, bundle: Mapping[str, Any], rules: Rules, today: date) -> Case:
+    drafts = [draft.resource for draft in request.draft_orders]
+    record = record_of_bundle(request.patient_id, bundle)
+    day, notes = order_day(drafts, request.patient_id, today, rules.zone, rules.terminology)
+    return Case(drafts, record, day, notes=notes)
+
+
+def cards_of(
+    request: HookRequest, bundle: Mapping[str, Any], rules: Rules, today: date
+) -> list[dict[str, Any]]:
+    """Return the cards of one request against a Bundle that holds the whole record."""
+    case = _case_of(request, bundle, rules, today)
+    return _cards(request, case, review(case, rules), OrderGroup.of(facts_of(case, rules)))
+
+
 def explain(request: HookRequest, bundle: Mapping[str, Any] | None) -> list[Evaluation]:
     """Return the evaluations of one request, against a Bundle or what the request itself offers.
 
@@ -245,11 +257,8 @@ def explain(request: HookRequest, bundle: Mapping[str, Any] | None) -> list[Eval
     settings = load_settings()
     rules = rules_of(settings)
     today = datetime.now(settings.timezone).date()
-    drafts = [draft.resource for draft in request.draft_orders]
     if bundle is not None:
-        record = record_of_bundle(request.patient_id, bundle)
-        day, notes = order_day(drafts, request.patient_id, today, rules.zone, rules.terminology)
-        return review(Case(drafts, record, day, notes=notes), rules)
+        return review(_case_of(request, bundle, rules, today), rules)
     reviewer = Reviewer(
         rules, _reader(settings, rules), settings.deadline, lambda: today, is_loopback
     )

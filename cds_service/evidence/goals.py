@@ -66,7 +66,8 @@ def _goal(facts: Facts, resource: Resource) -> Goal:
     value = ", ".join(part for part in parts if part) or None
     day = start.first if start and start.exact else None
     categories = _categories(facts, resource)
-    title = fields.label(fields.item(resource, "description"), "Goal") if not categories else "Goal"
+    said = fields.label(fields.item(resource, "description"), "")
+    title = f"Goal ({said})" if said else "Goal"
     return Goal(
         categories,
         achievement,

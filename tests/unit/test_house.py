@@ -20,13 +20,14 @@ ROWS = [
     {"review"},
     {"cards", "reasoning", "crd", "dtr", "pas"},
     {"services", "policy_tests"},
+    {"card_page"},
     {"app"},
     {"server"},
     {"cli"},
 ]
 RANK = {room: place for place, row in enumerate(ROWS) for room in row}
 LEAVES = {"settings", "hooks", "questionnaires", "sandbox", "web", "auth", "store"}
-ASSEMBLERS = {"app", "cli", "services", "server", "policy_tests"}
+ASSEMBLERS = {"app", "card_page", "cli", "services", "server", "policy_tests"}
 CORE = ("terminology", "local", "evidence", "evaluation", "policies", "review", "cards")
 FORBIDDEN_IN_CORE = {"flask", "requests", "werkzeug", "socket", "time", "random"}
 CLOCKS = {"now", "utcnow", "today"}
