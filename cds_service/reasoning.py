@@ -74,7 +74,8 @@ def _branch(item: CriterionResult, children: Children, above: frozenset[str]) ->
 
 def _criterion(item: CriterionResult) -> Lines:
     operator = f" [{item.operator}]" if item.operator else ""
-    yield f"{MARKS[item.status]} {item.id} {item.status}{operator}: {item.text} ({item.source})"
+    place = _place(item.source, item.sections)
+    yield f"{MARKS[item.status]} {item.id} {item.status}{operator}: {item.text} ({place})"
     details = [
         *([f"because {item.because}"] if item.because else []),
         *map(_parameter, item.parameters),
@@ -83,6 +84,12 @@ def _criterion(item: CriterionResult) -> Lines:
         *map(_hole, item.holes),
     ]
     yield from (f"{INDENT}{INDENT}{line}" for line in details)
+
+
+def _place(source: str, sections: Sequence[str]) -> str:
+    """Return the citation with the sections it lies in; of many, the first and the last."""
+    named = sections if len(sections) < 3 else (sections[0], "...", sections[-1])
+    return f"{source}: {', '.join(named)}" if named else source
 
 
 def _parameter(used: ParameterUse) -> str:
@@ -104,7 +111,8 @@ def _safety(item: SafetyFinding) -> Lines:
     marks = [item.urgency, f"effect {item.effect}"]
     marks += ["suspected"] if item.suspected else []
     marks += ["addressed"] if item.addressed else []
-    yield f"{item.id} {', '.join(marks)}: {item.text} ({item.source})"
+    place = _place(item.source, item.sections)
+    yield f"{item.id} {', '.join(marks)}: {item.text} ({place})"
     yield from (f"{INDENT}{_finding(finding)}" for finding in item.evidence)
 
 

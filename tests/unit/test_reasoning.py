@@ -32,6 +32,7 @@ EVALUATION = Evaluation(
             Status.MET,
             "Chronic pain",
             "S2 L65",
+            sections=("Clinical Eligibility",),
             parent="CCA",
             because="three months passed",
             parameters=(ParameterUse("days", Fraction(90), "d", None, True),),
@@ -62,7 +63,7 @@ ServiceRequest/sr-1 under Coverage/cov-1, cca (2022-05-30), on 2026-03-16
 Determination: conditional (prior authorization required; approvable now 4 visits)
 Criteria:
   ? CCA unknown [all]: All (S2 L64)
-    + CCA-E2 met: Chronic pain (S2 L65)
+    + CCA-E2 met: Chronic pain (S2 L65: Clinical Eligibility)
         because three months passed
         number days = 90 d (configured)
         evidence Condition/c1, 2025-02-09, G89.29, Chronic low back pain
