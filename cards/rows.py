@@ -176,7 +176,8 @@ def worded(finding: Finding) -> Finding:
     if _SLUG.fullmatch(text):
         text = text.replace("-", " ").capitalize()
     value = None if finding.value in WORDS["usual-values"] else _in_units(finding.value)
-    return replace(finding, text=text, value=value)
+    same = text == finding.text and value == finding.value
+    return finding if same else replace(finding, text=text, value=value)
 
 
 def _in_units(value: str | None) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +20,15 @@ NO_PATIENT = "no-patient"
 _ERROR_STATUS = "entered-in-error"
 _STATUS_FIELDS = ("status", "verificationStatus", "docStatus", "lifecycleStatus")
 _PATIENT_FIELDS = ("subject", "patient", "beneficiary")
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """Resources by type and by reference, and those withdrawn by type."""
+
+    by_type: Mapping[str, Sequence[Resource]]
+    by_reference: Mapping[str, Resource]
+    withdrawn: Mapping[str, Sequence[Resource]]
 
 
 class Gathering:
@@ -38,6 +48,7 @@ class Gathering:
         self._known: dict[Any, Resource] = {}
         self._aliases: dict[str, str] = {}
         self._holes: dict[str, dict[Hole, None]] = {}
+        self._index: _Index | None = None
 
     def take(self, key: str, entries: Iterable[Entry]) -> None:
         """Add the entries that answer a query key."""
@@ -67,7 +78,9 @@ class Gathering:
         """Let references resolve to resources of the request that are not part of the record."""
         for resource in drafts:
             if isinstance(resource, dict) and isinstance(resource.get("id"), str):
-                self.drafts[f"{resource.get('resourceType')}/{resource['id']}"] = resource
+                name = f"{resource.get('resourceType')}/{resource['id']}"
+                if self.drafts.get(name) is not resource:
+                    self.drafts[name], self._index = resource, None
 
     def own_urls(self, entries: Iterable[Entry]) -> None:
         """Learn under which fullUrl a Bundle files the patient."""
@@ -107,7 +120,22 @@ class Gathering:
         return [r for r in self._known.values() if r["resourceType"] == resource_type]
 
     def record(self) -> PatientRecord:
-        """Return the record as it stands."""
+        """Return the record as it stands; its resources are sorted anew when more came in."""
+        if self._index is None:
+            self._index = self._sorted()
+        holes = {key: tuple(found) for key, found in self._holes.items()}
+        index = self._index
+        return PatientRecord(
+            self.patient_id,
+            index.by_type,
+            index.by_reference,
+            holes,
+            self._unasked(),
+            retracted=index.withdrawn,
+            gathering=self,
+        )
+
+    def _sorted(self) -> _Index:
         by_type: dict[str, list[Resource]] = {}
         by_reference = dict(self.drafts)
         withdrawn: dict[str, list[Resource]] = {}
@@ -121,16 +149,7 @@ class Gathering:
         for alias, name in self._aliases.items():
             if name in by_reference:
                 by_reference[alias] = by_reference[name]
-        holes = {key: tuple(found) for key, found in self._holes.items()}
-        return PatientRecord(
-            self.patient_id,
-            by_type,
-            by_reference,
-            holes,
-            self._unasked(),
-            retracted=withdrawn,
-            gathering=self,
-        )
+        return _Index(by_type, by_reference, withdrawn)
 
     def _unasked(self) -> dict[str, tuple[Hole, ...]]:
         return {
@@ -140,6 +159,7 @@ class Gathering:
         }
 
     def _add(self, resource_type: str, resource: Resource, url: Any) -> None:
+        self._index = None
         resource_id = resource.get("id")
         if not isinstance(resource_id, str):
             self._known[id(resource)] = resource
@@ -202,12 +222,14 @@ def _all_entries(resources: Mapping[str, Any] | Sequence[Any]) -> Sequence[Entry
 
 def retracted(resource: Resource) -> bool:
     """Whether a resource was entered in error (G-05)."""
-    return any(_says_error(resource[name]) for name in _STATUS_FIELDS if name in resource)
+    for name in _STATUS_FIELDS:
+        status = resource.get(name)
+        if status == _ERROR_STATUS or (isinstance(status, dict) and _says_error(status)):
+            return True
+    return False
 
 
-def _says_error(status: Any) -> bool:
-    if not isinstance(status, dict):
-        return bool(status == _ERROR_STATUS)
+def _says_error(status: Mapping[str, Any]) -> bool:
     codings = status.get("coding")
     return isinstance(codings, list) and any(
         isinstance(coding, dict) and coding.get("code") == _ERROR_STATUS for coding in codings
