@@ -26,6 +26,8 @@ bench: $(STAMPS)/dev
 docs: $(STAMPS)/dev
 	$(BIN)/python -m cds_service.settings > docs/settings.md
 	$(BIN)/python -m cds_service.card_page > docs/cards.md
+	$(BIN)/python -m cds_service.terminology.document
+	$(BIN)/python -m cds_service.policies.document
 
 # Patients and requests of the demo, made from fhir_fixtures/stories.
 fixtures: $(STAMPS)/run

@@ -83,7 +83,7 @@ def _identity(outline: Outline) -> Iterator[str]:
     yield f"{STEP}review     {f'due {head.review_due}' if head.review_due else 'no date is named'}"
     yield f"{STEP}codes      {', '.join(sorted(data['codes']))}"
     if head.note:
-        yield f"{STEP}note       {head.note}"
+        yield from _wrapped(f"note       {head.note}")
 
 
 def _titled(title: str, lines: Iterable[str]) -> list[str]:
@@ -106,9 +106,10 @@ def _rules(lines: Iterable[RuleLine]) -> Iterator[str]:
     for line in lines:
         indent = STEP * line.depth
         operator = f" [{line.operator}]" if line.operator else ""
-        yield f"{indent}{line.id}{operator}  {line.text} ({line.source})"
+        again = "; see above" if line.repeated else ""
+        yield f"{indent}{line.id}{operator}  {line.text} ({line.source}{again})"
         for row in line.decided:
-            yield f"{indent}{STEP * 2}{row}"
+            yield f"{indent}{STEP * 2}{row.words}"
 
 
 def _named(outline: Outline) -> Iterator[str]:
@@ -124,9 +125,9 @@ def _number(use: ParameterUse) -> Iterator[str]:
 
 
 def _safety(outline: Outline) -> Iterator[str]:
-    for name, entry, effects in outline.safety():
-        yield f"{name}  {entry['text']} ({entry['source']})"
-        for line in (*outline.evidence(entry), *effects):
+    for rule in outline.safety():
+        yield f"{rule.id}  {rule.text} ({rule.source})"
+        for line in (*rule.evidence, *rule.effects):
             yield f"{STEP * 2}{line}"
 
 

@@ -36,6 +36,14 @@ UNDECIDED = {"not-computable": "not computable", "asked": "asked by"}
 
 
 @dataclass(frozen=True)
+class Decided:
+    """One line of how a rule is decided, and the reason that a card gives for it."""
+
+    words: str
+    because: str | None = None
+
+
+@dataclass(frozen=True)
 class RuleLine:
     """One criterion as listed: how deep it lies in the tree, what it is, how it is decided."""
 
@@ -44,7 +52,20 @@ class RuleLine:
     text: str
     source: str
     operator: str | None
-    decided: tuple[str, ...]
+    decided: tuple[Decided, ...]
+    sections: tuple[str, ...] = ()
+    repeated: bool = False
+
+
+@dataclass(frozen=True)
+class SafetyLine:
+    """One safety rule: what raises it, and urgency and effect by circumstances."""
+
+    id: str
+    text: str
+    source: str
+    evidence: tuple[str, ...]
+    effects: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -60,56 +81,63 @@ class Outline:
         return self.policy.parameters
 
     def rules(self) -> list[RuleLine]:
-        """Return the criteria as a tree from the root, then those that no group names."""
-        lines = list(self._below(self.data["root"], 0))
-        seen = {line.id for line in lines}
-        for name in self.data["criteria"]:
+        """Return the criteria as a tree from the root, then those that no group names.
+
+        A criterion of several groups is told where it first stands, and named again elsewhere.
+        """
+        lines: list[RuleLine] = []
+        seen: set[str] = set()
+        for name in (self.data["root"], *self.data["criteria"]):
             if name not in seen:
-                found = list(self._below(name, 0))
-                lines += found
-                seen |= {line.id for line in found}
+                lines += self._below(name, 0, seen)
         return lines
 
-    def _below(self, name: str, depth: int) -> Iterator[RuleLine]:
+    def _below(self, name: str, depth: int, seen: set[str]) -> Iterator[RuleLine]:
         entry = self.data["criteria"][name]
         operator, members = _group(entry)
-        decided = () if operator else tuple(self._decided(name, entry))
+        repeated = name in seen
+        seen.add(name)
+        decided = () if operator or repeated else tuple(self._decided(name, entry))
         text = filled(entry["text"], self.numbers)
-        yield RuleLine(depth, name, text, entry["source"], operator, decided)
-        for member in members:
-            yield from self._below(member, depth + 1)
+        compiled = self.policy.criteria.get(name)
+        sections = compiled.sections if compiled else ()
+        yield RuleLine(depth, name, text, entry["source"], operator, decided, sections, repeated)
+        for member in () if repeated else members:
+            yield from self._below(member, depth + 1, seen)
 
-    def _decided(self, name: str, entry: Mapping[str, Any]) -> Iterator[str]:
+    def _decided(self, name: str, entry: Mapping[str, Any]) -> Iterator[Decided]:
         if "applies" in entry:
-            yield f"applies if {self._words(entry['applies'])}"
+            yield Decided(f"applies if {self._words(entry['applies'])}")
         for word, words in UNDECIDED.items():
             if word in entry:
-                yield f"{words} {entry[word]}"
+                yield Decided(f"{words} {entry[word]}")
         if "documented" in entry:
-            yield from self._documented(name, entry)
+            yield Decided(f"met if {self._words(entry['documented'])}")
+            yield Decided(self._undocumented(name, entry))
         for row in entry.get("decide", ()):
-            yield self._row(row)
+            because = row.get("because")
+            yield Decided(self._row(row), filled(because, self.numbers) if because else None)
 
-    def _documented(self, name: str, entry: Mapping[str, Any]) -> Iterator[str]:
-        yield f"met if {self._words(entry['documented'])}"
+    def _undocumented(self, name: str, entry: Mapping[str, Any]) -> str:
         if entry.get("advisory"):
-            yield f"else advises {name}"
-        elif "blocking" in entry:
-            yield f"else asks for {name} if {self._words(entry['blocking'])}, else advises it"
-        else:
-            yield f"else asks for {name}"
+            return f"else advises {name}"
+        if "blocking" in entry:
+            return f"else asks for {name} if {self._words(entry['blocking'])}, else advises it"
+        return f"else asks for {name}"
 
     def _row(self, row: Mapping[str, Any]) -> str:
-        head = f"{row['is']} if {self._words(row['when'])}" if "when" in row else row["else"]
-        marks = [] if "when" in row else ["otherwise"]
-        if "supports" in row:
-            (unit, amount), *_ = row["supports"].items()
-            marks.append(f"supports {unit}: {amount_words(amount, self.numbers)}")
-        marks += ["at most conditional"] if row.get("conditional") else []
-        marks += ["does not block"] if row.get("aside") else []
-        marks += [f"asks for {', '.join(row['asks'])}"] if row.get("asks") else []
-        marks += [f"advises {', '.join(row['advises'])}"] if row.get("advises") else []
+        when = f"if {self._words(row['when'])}" if "when" in row else "otherwise"
+        marks = self._marks(row)
+        head = f"{row.get('is', row.get('else'))} {when}"
         return f"{head} - {'; '.join(marks)}" if marks else head
+
+    def _marks(self, row: Mapping[str, Any]) -> list[str]:
+        marks = ["at most conditional"] if row.get("conditional") else []
+        marks += ["does not block"] if row.get("aside") else []
+        for unit, amount in row.get("supports", {}).items():
+            marks.append(f"supports {unit}: {amount_words(amount, self.numbers)}")
+        marks += [f"asks for {', '.join(row['asks'])}"] if row.get("asks") else []
+        return marks + ([f"advises {', '.join(row['advises'])}"] if row.get("advises") else [])
 
     def _words(self, node: Mapping[str, Any]) -> str:
         return expression_words(node, self.numbers)
@@ -126,12 +154,23 @@ class Outline:
         shared = [name for name in used if name not in own and name in self.numbers]
         return [self.numbers[name] for name in (*own, *shared)]
 
-    def safety(self) -> list[tuple[str, Mapping[str, Any], tuple[str, ...]]]:
-        """Return (id, entry, effects in words) of the safety rules."""
-        return [
-            (name, entry, tuple(self._judged(row) for row in entry.get("judge", ())))
-            for name, entry in self.data.get("safety", {}).items()
-        ]
+    def safety(self) -> list[SafetyLine]:
+        """Return the safety rules."""
+        stated = self.data.get("safety", {})
+        return [self._safety(name, entry) for name, entry in stated.items()]
+
+    def _safety(self, name: str, entry: Mapping[str, Any]) -> SafetyLine:
+        effects = [self._judged(row) for row in entry.get("judge", ())]
+        if "applies" in entry:
+            effects.insert(0, f"applies if {self._words(entry['applies'])}")
+        effects += [f"{words} {entry[word]}" for word, words in UNDECIDED.items() if word in entry]
+        found = tuple(self._found(piece) for piece in entry.get("evidence", ()))
+        text = filled(entry["text"], self.numbers)
+        return SafetyLine(name, text, entry["source"], found, tuple(effects))
+
+    def _found(self, piece: Mapping[str, Any]) -> str:
+        beside = f" where {self._words(piece['when'])}" if "when" in piece else ""
+        return f"{piece['grade']}: {self._words(piece['is'])}{beside}"
 
     def _judged(self, row: Mapping[str, Any]) -> str:
         urgency = row.get("urgency", row.get("else"))
@@ -149,11 +188,6 @@ class Outline:
         """Return the days on which orders follow this version."""
         end = self.policy.end
         return f"{self.policy.start} to {end}" if end else f"from {self.policy.start}"
-
-    def evidence(self, entry: Mapping[str, Any]) -> list[str]:
-        """Return what raises a safety rule, in words with the grade."""
-        pieces = entry.get("evidence", ())
-        return [f"{piece['grade']}: {self._words(piece['is'])}" for piece in pieces]
 
     def value_sets(self) -> list[ValueSet]:
         """Return the value sets that the file names."""

@@ -39,7 +39,11 @@ def written(tmp_path, name, value):
     return path
 
 
-@pytest.mark.parametrize("command", [[], ["demo"], ["serve"], ["explain"]])
+COMMANDS = [[], ["demo"], ["serve"], ["explain"], ["policies"]]
+COMMANDS += [["policies", name] for name in ("list", "show", "check", "test")]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_helps(command):
     result = run(*command, "--help")
     assert result.exit_code == 0
