@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from cds_service.evaluation import CriterionResult
@@ -20,7 +21,8 @@ class Tree:
 
     def __init__(self, criteria: Sequence[CriterionResult]) -> None:
         self._named = {item.id: item for item in criteria}
-        self._below = {item.id: self._members(item, criteria) for item in criteria}
+        named_by = _children(criteria)
+        self._below = {item.id: self._members(item, named_by) for item in criteria}
         self._other: list[str] = []
         self._bearing: dict[str, CriterionResult] = {}
         inner = {child.id for members in self._below.values() for child in members}
@@ -49,11 +51,11 @@ class Tree:
                 yield from self._asks(child)
 
     def _members(
-        self, group: CriterionResult, criteria: Sequence[CriterionResult]
+        self, group: CriterionResult, named_by: Mapping[str, list[CriterionResult]]
     ) -> list[CriterionResult]:
         if group.members:
             return [self._named[name] for name in group.members if name in self._named]
-        return [item for item in criteria if item.parent == group.id and item.id != group.id]
+        return named_by.get(group.id, [])
 
     def _collect(self, item: CriterionResult, above: frozenset[str]) -> None:
         if not item.counts or item.aside or item.status is Status.NA or item.id in above:
@@ -109,3 +111,12 @@ class Tree:
         for child in members:
             if child.id not in above:
                 yield from self._leaves(child, above | {item.id})
+
+
+def _children(criteria: Sequence[CriterionResult]) -> Mapping[str, list[CriterionResult]]:
+    """Return the criteria by the parent they name."""
+    found: defaultdict[str, list[CriterionResult]] = defaultdict(list)
+    for item in criteria:
+        if item.parent and item.parent != item.id:
+            found[item.parent].append(item)
+    return found

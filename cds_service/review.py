@@ -189,6 +189,8 @@ def _unanswered(made: Evaluation, payer: Payer) -> Evaluation:
 def _gap(payer: Payer) -> str:
     if payer.policy:
         return "code-not-listed"
+    if payer.coverage and not payer.coverage.read:
+        return "unread-coverage"
     return "not-in-force" if payer.routed else "unrouted"
 
 

@@ -1,0 +1,89 @@
+"""The card where no policy decides, each for its own reason."""
+
+import pytest
+
+from cards import render
+from cds_service.card_page import cards_for
+from cds_service.services import rules_of
+from cds_service.settings import load_settings
+from fhir_fixtures.stories import build, read_story
+from tests.conftest import CASES
+from tests.unit.cards_examples import evaluation, request
+
+LAPSED = {"start": "2024-01-01", "end": "2025-12-31"}
+
+
+@pytest.fixture(scope="module")
+def rules():
+    return rules_of(load_settings({}))
+
+
+@pytest.fixture
+def case():
+    built = build("cca-01", read_story(CASES / "cca-01.yaml"))
+    orders = [entry["resource"] for entry in built.request["context"]["draftOrders"]["entry"]]
+    coverage = next(r for r in resources(built.record) if r["resourceType"] == "Coverage")
+    return built, orders[0], coverage
+
+
+def resources(bundle):
+    return [entry["resource"] for entry in bundle["entry"]]
+
+
+def test_no_coverage_on_file(case, rules):
+    built, order, coverage = case
+    order.pop("insurance", None)
+    built.record["entry"] = [e for e in built.record["entry"] if e["resource"] is not coverage]
+    [card] = cards_for(built.request, built.record, rules)
+    assert card["indicator"] == "warning"
+    assert card["summary"] == (
+        "Massage: no active coverage on file, so no policy was applied - add or verify coverage"
+    )
+    assert "safety rules were still checked" in card["detail"]
+    assert [one["label"] for one in card["suggestions"]] == ["Task - verify coverage"]
+
+
+def test_a_coverage_that_has_lapsed(case, rules):
+    built, order, coverage = case
+    coverage["period"] = LAPSED
+    order["insurance"] = [{"reference": f"Coverage/{coverage['id']}"}]
+    [card] = cards_for(built.request, built.record, rules)
+    assert card["summary"] == (
+        "Massage: CCA coverage is not in force on 2026-03-16 - verify the coverage"
+    )
+    assert "(this one: from 2024-01-01 to 2025-12-31) (G-16)" in card["detail"]
+    assert "appear met" not in card["summary"] + card["detail"]
+    assert card["suggestions"][0]["label"] == "Task - verify coverage"
+
+
+def test_a_coverage_that_nobody_can_read(case, rules):
+    built, order, _ = case
+    order["insurance"] = [{"reference": "Coverage/elsewhere"}]
+    [card] = cards_for(built.request, built.record, rules)
+    assert card["summary"].startswith("Massage: the coverage could not be read, so no policy was")
+
+
+@pytest.mark.parametrize(
+    ("gap", "words"),
+    [
+        ("unrouted", "Massage: no policy was applied for Acme Health - check coverage with"),
+        ("not-in-force", "Massage: no policy version of Acme Health is in force on the order's"),
+        ("code-not-listed", "Massage: the policy of Acme Health does not list this code - check"),
+    ],
+)
+def test_no_policy_for_other_reasons(gap, words):
+    head = {} if gap == "code-not-listed" else {"policy": None}
+    found = evaluation(determination="not-applicable", payer="Acme Health", gap=gap, **head)
+    [card] = render([found], request())
+    assert card["indicator"] == "info"
+    assert card["summary"].startswith(words)
+    assert "Whether massage is covered is unknown" in card["detail"]
+
+
+def test_several_payers_without_a_policy_are_one_card():
+    found = [
+        evaluation(policy=None, determination="not-applicable", payer=name, gap="unrouted")
+        for name in ("Acme Health", "Other Health")
+    ]
+    [card] = render(found, request())
+    assert "Acme Health, Other Health" in card["summary"]
