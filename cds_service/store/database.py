@@ -1,0 +1,183 @@
+"""One database behind a switch: once it fails, nobody waits for it until it answers again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+    SQLAlchemyError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from cds_service.store.model import StoreError
+from cds_service.store.schema import migrate, pending
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Work = Callable[[Connection], T]
+
+SECONDS = 2
+KINDS = ("sqlite", "postgresql")
+UNUSABLE = (
+    "MASSAGE_CDS_DATABASE_URL names no database that can be used: write sqlite:///path/of/file or "
+    "postgresql://user:password@host/name"
+)
+
+
+class DownError(Exception):
+    """The database cannot be used now; its message names no value that was to be kept."""
+
+
+class Database:
+    """An engine that remembers whether it works.
+
+    `up` is False until the tables are there and after each failure, until `recover` succeeds. What
+    runs while a call waits asks it first.
+    """
+
+    def __init__(self, url: str, *, seconds: float = SECONDS) -> None:
+        """Raises StoreError for a URL that names no database we know."""
+        self.url = _url(url)
+        self.engine = _engine(self.url, seconds)
+        self.up = False
+        self.failures = 0
+        self._file = _Identity(self.url)
+
+    def run(self, work: Work[T]) -> T:
+        """Do something in a transaction; raises DownError, or what the data themselves caused."""
+        try:
+            with self.engine.begin() as connection:
+                return work(connection)
+        except SQLAlchemyError as error:
+            if not _is_down(error):
+                raise
+            self._fail(error)
+            raise DownError(_told(error)) from None
+
+    def recover(self) -> None:
+        """Make the database usable: reach it, bring its tables up to date; raises DownError."""
+        if self.up and self._file.same():
+            return
+        self.engine.dispose()
+        try:
+            self._file.note()
+            migrate(self.engine)
+        except (SQLAlchemyError, OSError) as error:
+            self._fail(error)
+            raise DownError(_told(error)) from None
+        except StoreError as error:
+            self._fail(error)
+            raise
+        self._file.note()
+        if not self.up and self.failures:
+            log.warning("the database answers again")
+        self.up = True
+
+    def behind(self) -> list[str]:
+        """Return the revisions that the database lacks; raises DownError, StoreError."""
+        try:
+            return pending(self.engine)
+        except SQLAlchemyError as error:
+            raise DownError(_told(error)) from None
+
+    def _fail(self, error: Exception) -> None:
+        self.failures += 1
+        if self.up or self.failures == 1:
+            log.error("the database cannot be used: %s", _told(error))
+        self.up = False
+
+    def close(self) -> None:
+        """End all connections."""
+        self.engine.dispose()
+
+
+class _Identity:
+    """Which file an SQLite database is: a deleted one would be written to in silence."""
+
+    def __init__(self, url: URL) -> None:
+        file = url.get_backend_name() == "sqlite" and url.database
+        self._path = Path(file) if file else None
+        self._known: tuple[int, int] | None = None
+
+    def note(self) -> None:
+        if self._path:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._known = self._now()
+
+    def same(self) -> bool:
+        return self._path is None or (self._known is not None and self._known == self._now())
+
+    def _now(self) -> tuple[int, int] | None:
+        try:
+            about = self._path.stat() if self._path else None
+        except OSError:
+            return None
+        return (about.st_dev, about.st_ino) if about else None
+
+
+def _url(text: str) -> URL:
+    try:
+        url = make_url(text)
+        kind = url.get_backend_name()
+    except (ArgumentError, ValueError):
+        raise StoreError(UNUSABLE) from None
+    if kind not in KINDS or not url.database or url.database == ":memory:":
+        raise StoreError(UNUSABLE)
+    return url.set(drivername="postgresql+psycopg") if kind == "postgresql" else url
+
+
+def _engine(url: URL, seconds: float) -> Engine:
+    try:
+        if url.get_backend_name() == "sqlite":
+            return _sqlite(url, seconds)
+        return create_engine(
+            url, pool_timeout=seconds, pool_recycle=600, connect_args=_postgresql(url, seconds)
+        )
+    except (NoSuchModuleError, ImportError, ArgumentError):
+        raise StoreError(UNUSABLE) from None
+
+
+def _sqlite(url: URL, seconds: float) -> Engine:
+    engine = create_engine(url, pool_timeout=seconds, connect_args={"timeout": seconds})
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        # NORMAL: a power cut may take the last transactions, never the database's consistency.
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    return engine
+
+
+def _postgresql(url: URL, seconds: float) -> dict[str, Any]:
+    milliseconds = int(seconds * 1000)
+    given = {
+        "connect_timeout": max(2, int(seconds)),
+        "tcp_user_timeout": milliseconds,
+        "options": f"-c statement_timeout={milliseconds * 5} -c lock_timeout={milliseconds}",
+        "application_name": "massage-cds",
+    }
+    return {name: value for name, value in given.items() if name not in url.query}
+
+
+def _is_down(error: SQLAlchemyError) -> bool:
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    return isinstance(error, (OperationalError, InterfaceError, PoolTimeoutError))
+
+
+def _told(error: Exception) -> str:
+    """Name the failure in one line without SQL and its values."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    lines = str(cause).strip().splitlines()
+    return f"{type(cause).__name__}: {lines[0] if lines else ''}"

@@ -1,0 +1,99 @@
+"""What an operator does with the store: bring it up to date, look at it, prune it."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from sqlalchemy import Connection, Select, and_, delete, exists, func, not_, or_, select, update
+
+from cds_service.store.database import Database
+from cds_service.store.tables import ACCESS, CARD, FEEDBACK, GUIDANCE, JTI, METADATA
+
+CHUNK = 500
+
+_ACTS = exists().where(
+    and_(
+        FEEDBACK.c.card == CARD.c.uuid,
+        FEEDBACK.c.client == CARD.c.client,
+        FEEDBACK.c.acknowledges,
+    )
+)
+_HAS_CARD = exists().where(and_(CARD.c.uuid == FEEDBACK.c.card, CARD.c.client == FEEDBACK.c.client))
+
+
+def status(database: Database) -> Mapping[str, int]:
+    """Return rows by table, or how many revisions lack; raises DownError, StoreError."""
+    steps = len(database.behind())
+    if steps:
+        return {"revisions behind": steps}
+    return {"revisions behind": 0, **database.run(_counts)}
+
+
+def _counts(connection: Connection) -> Mapping[str, int]:
+    found = {table.name: _count(connection, select(table)) for table in METADATA.sorted_tables}
+    unknown = _count(connection, select(FEEDBACK).where(not_(_HAS_CARD)))
+    acts = _count(connection, select(FEEDBACK).where(FEEDBACK.c.acknowledges, _HAS_CARD))
+    return {**found, "feedback on unknown cards": unknown, "acknowledgements": acts}
+
+
+def _count(connection: Connection, rows: Select[tuple[object, ...]]) -> int:
+    return connection.execute(select(func.count()).select_from(rows.subquery())).scalar_one()
+
+
+def prune(database: Database, before: datetime, now: datetime | None = None) -> Mapping[str, int]:
+    """Delete what is older than a moment; return how many rows of each table.
+
+    An acknowledgement stays with the card it is about: it acts until newer evidence appears. Only
+    its comment goes. Raises DownError.
+    """
+    removed = {
+        "guidance": _prune_guidance(database, before),
+        "feedback": database.run(lambda connection: _prune_feedback(connection, before)),
+        "jti": database.run(
+            lambda connection: (
+                connection.execute(
+                    delete(JTI).where(JTI.c.expires < (now or datetime.now(UTC)))
+                ).rowcount
+            )
+        ),
+    }
+    note_access(database, "prune", f"before {before.isoformat()}: {removed}")
+    return removed
+
+
+def _prune_guidance(database: Database, before: datetime) -> int:
+    """Delete in small transactions: the workers write meanwhile."""
+    removed = 0
+    while count := database.run(lambda connection: _prune_chunk(connection, before)):
+        removed += count
+    return removed
+
+
+def _prune_chunk(connection: Connection, before: datetime) -> int:
+    old = select(GUIDANCE.c.id).where(GUIDANCE.c.given < before).limit(CHUNK)
+    names = list(connection.execute(old).scalars())
+    connection.execute(delete(CARD).where(CARD.c.guidance.in_(names), not_(_ACTS)))
+    connection.execute(delete(GUIDANCE).where(GUIDANCE.c.id.in_(names)))
+    return len(names)
+
+
+def _prune_feedback(connection: Connection, before: datetime) -> int:
+    old = FEEDBACK.c.received < before
+    connection.execute(update(FEEDBACK).where(old).values(comment=None))
+    idle = or_(not_(FEEDBACK.c.acknowledges), not_(_HAS_CARD))
+    return connection.execute(delete(FEEDBACK).where(old, idle)).rowcount
+
+
+def note_access(database: Database, action: str, detail: str) -> None:
+    """Note who looked at or removed what is kept; raises DownError."""
+    row = {
+        "id": uuid4().hex,
+        "at": datetime.now(UTC),
+        "actor": getpass.getuser(),
+        "action": action,
+        "detail": detail,
+    }
+    database.run(lambda connection: connection.execute(ACCESS.insert(), row))

@@ -1,0 +1,67 @@
+"""Migrations: from nothing to the tables of the code, by several at once, never from the future."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect, text
+
+from cds_service.store import StoreError
+from cds_service.store.database import Database
+from cds_service.store.schema import migrate
+from cds_service.store.tables import METADATA
+from cds_service.store.upkeep import status
+from tests import postgres
+from tests.unit.store_help import opened
+
+
+@pytest.fixture(scope="module")
+def server():
+    if not postgres.programs():
+        pytest.skip(postgres.PACKAGE)
+    yield from postgres.started()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request, tmp_path):
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'empty.sqlite'}"
+    return request.getfixturevalue("server").new_database()
+
+
+def test_they_build_the_tables_of_the_code(url):
+    database = Database(url)
+    assert database.behind()
+    migrate(database.engine)
+    assert database.behind() == []
+    with database.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+    database.close()
+
+
+def test_several_may_ask_at_once(url):
+    databases = [Database(url) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda database: migrate(database.engine), databases))
+    assert set(METADATA.tables) < set(inspect(databases[0].engine).get_table_names())
+    for database in databases:
+        database.close()
+
+
+def test_status_tells_how_far_behind(url):
+    database = Database(url)
+    assert status(database) == {"revisions behind": 1}
+    migrate(database.engine)
+    assert status(database)["revisions behind"] == 0
+    database.close()
+
+
+def test_a_database_of_a_newer_version_stops_the_start(url, tmp_path):
+    database = Database(url)
+    migrate(database.engine)
+    with database.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    database.close()
+    with pytest.raises(StoreError, match=r"newer version.*9999"), opened(tmp_path, url):
+        pass
