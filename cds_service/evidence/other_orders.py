@@ -154,16 +154,12 @@ def _same_region(other: OtherOrder, context: Context) -> Status:
 
 
 def _same_reason(other: OtherOrder, context: Context) -> Status:
-    """Whether it is for what the orders under review are for: a shared code, diagnosis or place."""
+    """Whether it shows what the orders under review are for: a shared code, diagnosis or place."""
     reasons = asked(context).reasons
     ours = {fact.reference for reason in reasons for fact in reason.conditions}
     codes = {code for reason in reasons for code in reason.codings}
-    if other.reasons & ours or other.reason_codes & codes:
-        return Status.MET
-    where = _same_region(other, context)
-    if not (other.reasons or other.reason_codes):
-        return where
-    return Status.MET if where is Status.MET else Status.NOT_MET
+    shared = other.reasons & ours or other.reason_codes & codes
+    return _status(shared or _same_region(other, context) is Status.MET)
 
 
 def _overlapping(other: OtherOrder, context: Context) -> Status:

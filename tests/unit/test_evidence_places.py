@@ -148,7 +148,7 @@ def other(**more):
         ({"priority": "urgent", "reasonReference": [{"reference": "Condition/M54.2"}]}, "met"),
         ({"priority": "routine", "reasonCode": [coded("M54.2", ICD)]}, "not-met"),
         ({"priority": "stat", "reasonCode": [coded("H52.1", ICD)]}, "not-met"),
-        ({"priority": "stat"}, "unknown"),
+        ({"priority": "stat"}, "not-met"),
     ],
 )
 def test_urgent_referral_for_the_same_problem(more, expected):
@@ -173,3 +173,15 @@ def test_daily_dose(dose, expected):
     }
     spec = {"in": ["prednisone"], "active": True, "daily-mg": 20}
     assert status("medication", spec, taken) == expected
+
+
+def test_medicines_can_be_left_out():
+    taken = {
+        "resourceType": "MedicationRequest",
+        "status": "active",
+        "intent": "order",
+        "medicationCodeableConcept": coded("312617", "http://www.nlm.nih.gov/research/umls/rxnorm"),
+    }
+    assert status("medication", {"in": ["corticosteroids"]}, taken) == "met"
+    spec = {"in": ["corticosteroids"], "not-in": ["prednisone"]}
+    assert status("medication", spec, taken) == "not-met"
