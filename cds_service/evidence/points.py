@@ -25,7 +25,7 @@ OBSERVED, ANSWERED, SCORED = 0, 1, 2
 NO_ANSWERS: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Point:
     """One measurement on one scale.
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from fractions import Fraction
+from functools import cached_property
 from itertools import takewhile
 
 from cds_service.evidence import fields
@@ -29,7 +30,7 @@ PERCENT = Fraction(1, 100)
 LOWER, HIGHER = "lower", "higher"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Change:
     """A measurement beside the one it is compared with: `word` says which that is."""
 
@@ -38,7 +39,7 @@ class Change:
     point: Point
     word: str
 
-    @property
+    @cached_property
     def finding(self) -> Finding:
         """The later measurement, with the earlier one in its value."""
         late = ", after the first visit" if self.base.late_baseline else ""
@@ -46,8 +47,9 @@ class Change:
         value = f"{self.point.figure} ({self.word} {base.figure} on {base.finding.date}{late})"
         return replace(self.point.finding, value=value)
 
+    @cached_property
     def gains(self) -> list[Fraction]:
-        """Return the gain, positive when better, on each scale that the record leaves open."""
+        """The gain, positive when better, on each scale that the record leaves open."""
         lower = self.measure.better == LOWER
         return [base - point if lower else point - base for base, point in self._pairs()]
 
@@ -105,7 +107,7 @@ def _reaching(size: object, *, worse: bool = False) -> Verdict:
         least = least_of(context, change.measure)
         if least is None:
             return Status.UNKNOWN
-        gains = (-gain if worse else gain for gain in change.gains())
+        gains = (-gain if worse else gain for gain in change.gains)
         return _agreed(gain >= least if least else gain > 0 for gain in gains)
 
     return verdict
@@ -113,7 +115,7 @@ def _reaching(size: object, *, worse: bool = False) -> Verdict:
 
 def _percent(change: Change, share: Fraction, *, worse: bool) -> Iterable[bool | None]:
     """Tell for each scale whether the share was reached; a change the other way never did."""
-    for gain, part in zip(change.gains(), change.parts(), strict=False):
+    for gain, part in zip(change.gains, change.parts(), strict=False):
         if part is None:
             base_ideal = change.measure.ideal is not None
             yield None if base_ideal or (-gain if worse else gain) > 0 else False
@@ -125,7 +127,7 @@ def _unchanged(size: object) -> Verdict:
     least_of = _least(size)
 
     def verdict(context: Context, change: Change) -> Status:
-        gains = change.gains()
+        gains = change.gains
         if size is True:
             return _agreed(gain == 0 for gain in gains)
         least = least_of(context, change.measure)
@@ -199,8 +201,8 @@ def _to_previous(apart: int) -> Against:
     def previous(context: Context, series: Series, point: Point) -> Point | None:
         first = _from_baseline(context, series)
         end = bisect_right(series.points, point.day - timedelta(days=apart), key=_day)
-        earlier = (one for one in reversed(series.points[:end]) if one.day < point.day)
-        near = takewhile(lambda one: one.day >= first, earlier)
+        back = (series.points[place] for place in range(end - 1, -1, -1))
+        near = takewhile(lambda one: one.day >= first, (o for o in back if o.day < point.day))
         return next((one for one in near if comparable(one, point)), None)
 
     return previous
@@ -242,13 +244,22 @@ def _against(spec: Spec) -> tuple[Against, str]:
     return (_to_best, word) if word == "best" else (_to_baseline, "baseline")
 
 
-def _pairs(context: Context, series: Series, points: Sequence[Point], spec: Spec) -> _Pairs:
-    against, word = _against(spec)
+@once
+def _change(
+    context: Context, series: Series, against: Against, word: str, point: Point
+) -> Change | None:
+    base = against(context, series, point)
     measure = context.facts.terminology.measure(series.measure)
-    bases = [(against(context, series, point), point) for point in points]
-    changes = tuple(Change(measure, base, point, word) for base, point in bases if base)
+    return Change(measure, base, point, word) if base else None
+
+
+def _pairs(
+    context: Context, series: Series, points: Sequence[Point], against: Against, word: str
+) -> _Pairs:
+    made = [(_change(context, series, against, word, point), point) for point in points]
+    changes = tuple(change for change, _ in made if change)
     has_base = word == "baseline" and bool(baselines(context, series))
-    return _Pairs(changes, tuple(point for base, point in bases if has_base and not base))
+    return _Pairs(changes, tuple(point for change, point in made if has_base and not change))
 
 
 def _in_days(spec: Spec) -> Callable[[date, Point], bool]:
@@ -304,6 +315,7 @@ Judged = tuple[Status, Sequence[Finding]]
 def _judge(spec: Spec) -> Callable[[Context, Series], Judged | None]:
     """Return what judges one series: the verdict with its findings, None when not re-measured."""
     verdict, inside = _verdict(spec), _in_days(spec)
+    against, word = _against(spec)
     point = spec.get("point", "current")
     lasting = fields.whole(spec["lasting"]) if "lasting" in spec else None
 
@@ -311,7 +323,7 @@ def _judge(spec: Spec) -> Callable[[Context, Series], Judged | None]:
         anchor = anchor_or_order(context)
         after = [one for one in follow_ups(context, series) if inside(anchor, one)]
         chosen = _chosen(context, after, point, lasting)
-        pairs = _pairs(context, series, chosen, spec)
+        pairs = _pairs(context, series, chosen, against, word)
         if point == "latest-two":
             pairs = _since_previous(pairs, after)
         judged = [(verdict(context, change), change) for change in pairs.changes]
