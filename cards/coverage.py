@@ -64,6 +64,7 @@ def view_of(evaluation: Evaluation, request: CardRequest) -> Json:
     undecided = [item for item in rows if item.verdict != "met"]
     met = [item for item in rows if item.verdict == "met"]
     state = _state(evaluation, blocking, held, deciding)
+    bearing = [hole for item in deciding if item.status is Status.UNKNOWN for hole in item.holes]
     shown = strongest(met, undecided, _room(state, undecided))
     return {
         "order": request.name(evaluation.orders),
@@ -83,7 +84,8 @@ def view_of(evaluation: Evaluation, request: CardRequest) -> Json:
         "more_met": len(met) - len(shown),
         "changes": _changes(deciding, blocking, evaluation),
         "other_ways": tree.other_ways,
-        "holes": holes_of(evaluation.unread),
+        "holes": holes_of([*bearing, *evaluation.unread]),
+        "bearing": holes_of(bearing or evaluation.unread),
         "addressed": facts_of([evaluation], addressed=True),
         "authorization": WORDS["prior-auth"].get(evaluation.prior_auth),
         "visits": _visits(evaluation),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from cards.words import WORDS
 from cds_service.evaluation import CriterionResult, Evaluation
@@ -22,7 +23,7 @@ class Row:
     """A criterion as a line of the card.
 
     `place` is the section of the source it stands in, `verdict` a key of `verdicts` in the words,
-    `background` tells that only the coverage or the order itself shows it.
+    `found` the evidence as the evaluation has it, `own` the orders under review.
     """
 
     id: str
@@ -30,9 +31,25 @@ class Row:
     text: str
     verdict: str
     because: str
-    evidence: tuple[Finding, ...]
+    found: tuple[Finding, ...]
     holes: tuple[Hole, ...]
-    background: bool
+    own: frozenset[str]
+
+    @cached_property
+    def evidence(self) -> tuple[Finding, ...]:
+        """What shows it, as a reader wants it: each fact once, no date that says nothing."""
+        told = [worded(_undated(item, self.own)) for item in _once(self.found)]
+        return _counted(told)
+
+    @cached_property
+    def references(self) -> frozenset[str]:
+        """What it rests on."""
+        return frozenset(finding.reference for finding in self.found)
+
+    @property
+    def background(self) -> bool:
+        """Whether only the coverage or the order itself shows it."""
+        return not _shows(self.found, self.own)
 
 
 def rows_of(deciding: Sequence[CriterionResult], evaluation: Evaluation) -> list[Row]:
@@ -59,8 +76,9 @@ def _merged(rows: Iterable[Row]) -> list[Row]:
 def _echoes(row: Row, said: Row) -> bool:
     if row.verdict == "met" or row.verdict != said.verdict or row.because != said.because:
         return False
-    facts, told = _references(row), _references(said)
-    return facts == told if row.because else bool(facts) and facts <= told
+    if row.because:
+        return row.references == said.references
+    return bool(row.references) and row.references <= said.references
 
 
 def row_of(criterion: CriterionResult, evaluation: Evaluation) -> Row:
@@ -72,9 +90,9 @@ def row_of(criterion: CriterionResult, evaluation: Evaluation) -> Row:
         text=criterion.text,
         verdict=_verdict(criterion, own),
         because=criterion.because or "",
-        evidence=_counted([worded(_undated(item, own)) for item in _once(criterion.evidence)]),
+        found=criterion.evidence,
         holes=holes_of(criterion.holes),
-        background=not _shows(criterion, own),
+        own=own,
     )
 
 
@@ -83,13 +101,13 @@ def strongest(met: Sequence[Row], shown: Iterable[Row], room: int) -> list[Row]:
 
     What only the plan or the order shows is told where there is nothing else.
     """
-    said = {reference for row in shown for reference in _references(row)}
-    chosen: list[Row] = []
+    said = {reference for row in shown for reference in row.references}
+    chosen: set[str] = set()
     for row in sorted(_newest_first([r for r in met if not r.background] or met), key=_rank):
-        if len(chosen) < room and _references(row) - said:
-            chosen.append(row)
-            said |= _references(row)
-    return sorted(chosen, key=met.index)
+        if len(chosen) < room and row.references - said:
+            chosen.add(row.id)
+            said |= row.references
+    return [row for row in met if row.id in chosen]
 
 
 def _newest_first(rows: Sequence[Row]) -> list[Row]:
@@ -97,7 +115,7 @@ def _newest_first(rows: Sequence[Row]) -> list[Row]:
 
 
 def _newest(row: Row) -> str:
-    return max((finding.date or "" for finding in row.evidence), default="")
+    return max((item.date or "" for item in row.found if item.reference not in row.own), default="")
 
 
 def _rank(row: Row) -> int:
@@ -105,9 +123,9 @@ def _rank(row: Row) -> int:
     ranking = WORDS["evidence-rank"]
     if row.text.startswith(tuple(WORDS["exclusion-marks"])):
         return len(ranking) + 1
-    if any(map(_is_change, row.evidence)):
+    if any(map(_is_change, row.found)):
         return -1
-    kinds = [finding.reference.split("/")[0] for finding in row.evidence]
+    kinds = [reference.split("/")[0] for reference in row.references]
     return min((ranking.index(kind) for kind in kinds if kind in ranking), default=len(ranking))
 
 
@@ -138,14 +156,14 @@ def _tells(
     if item.status is Status.NOT_MET or item.holes:
         return True
     asked = {missing.id for missing in evaluation.missing}
-    shows = _shows(item, frozenset(evaluation.orders))
+    shows = _shows(item.evidence, frozenset(evaluation.orders))
     silent = not item.because and (item.id in asked or (asked and not shows))
     return not silent and not (item.derived and asked)
 
 
-def _shows(item: CriterionResult, own: frozenset[str]) -> bool:
-    """Whether its evidence is more than the plan or the order itself."""
-    return any(_kind(finding, own) not in WORDS["background"] for finding in item.evidence)
+def _shows(found: Iterable[Finding], own: frozenset[str]) -> bool:
+    """Whether evidence is more than the plan or the order itself."""
+    return any(_kind(finding, own) not in WORDS["background"] for finding in found)
 
 
 def _verdict(criterion: CriterionResult, own: frozenset[str]) -> str:
@@ -153,7 +171,7 @@ def _verdict(criterion: CriterionResult, own: frozenset[str]) -> str:
         return criterion.status.value
     if criterion.holes:
         return "unread"
-    return "unknown" if _shows(criterion, own) else "not-found"
+    return "unknown" if _shows(criterion.evidence, own) else "not-found"
 
 
 def _kind(finding: Finding, own: frozenset[str]) -> str:
@@ -216,7 +234,3 @@ def _together(alike: Sequence[Finding]) -> Sequence[Finding]:
     first = alike[0]
     value = ", ".join(filter(None, [first.value, f"{days[0]} to {days[-1]}"]))
     return [replace(first, text=f"{len(alike)} x {first.text}", value=value, date=None)]
-
-
-def _references(row: Row) -> frozenset[str]:
-    return frozenset(finding.reference for finding in row.evidence)

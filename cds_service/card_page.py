@@ -55,7 +55,8 @@ def card_lines(card: Json) -> Iterator[str]:
     yield ">"
     for line in card.get("detail", "").splitlines():
         yield f"> {line}".rstrip()
-    yield ">"
+    if card.get("suggestions"):
+        yield ">"
     for suggestion in card.get("suggestions", ()):
         mark = " (recommended)" if suggestion.get("isRecommended") else ""
         yield f"> - [ ] {suggestion['label']}{mark}"

@@ -4,6 +4,7 @@ import pytest
 
 from fhir_fixtures.stories import build, read_story
 from tests.conftest import CASES
+from tests.live import prefetch_of
 
 CONDITIONAL = {"documented-elsewhere", "treating-under-other-coverage", "clinical-judgement"}
 
@@ -122,3 +123,32 @@ def test_consult_first(cards_of):
     assert "Chronic pain syndrome G89.4, 2024-11-01" in coverage["detail"]
     assert "**Also useful:** A specific functional goal" in coverage["detail"]
     stands_in_order(coverage, "**Result:", "**Needed", "**Then:", "**Why", "*Policy:")
+
+
+FAILED = {
+    "resourceType": "OperationOutcome",
+    "issue": [{"severity": "error", "code": "timeout"}],
+}
+
+
+def test_part_of_the_record_not_read(service, fhir_server):
+    built = build("cca-01", read_story(CASES / "cca-01.yaml"))
+    prefetch, _ = prefetch_of(service.templates(), built.request["context"], fhir_server.url)
+    [broken] = [key for key, value in prefetch.items() if holds(value, "Condition")]
+    body = {key: value for key, value in built.request.items() if key != "fhirServer"}
+    cards = service.post(body | {"prefetch": prefetch | {broken: FAILED}}).json()["cards"]
+    card = next(one for one in cards if one["source"]["topic"]["code"] == "coverage")
+    assert card["indicator"] == "warning"
+    assert card["summary"] == (
+        "Massage: CCA criteria cannot be confirmed - could not be read: diagnoses "
+        "(EHR error timeout); sign again, or check the chart"
+    )
+    assert "only because part of the record could not be read" in card["detail"]
+    assert "| could not be read: diagnoses (EHR error timeout) |" in (card["detail"])
+    assert "appear met" not in card["summary"] + card["detail"]
+
+
+def holds(value, resource_type):
+    """Whether a prefetch value is a search for this type."""
+    entries = (value or {}).get("entry", [])
+    return any(entry["resource"]["resourceType"] == resource_type for entry in entries)

@@ -155,8 +155,8 @@ def test_holes_are_named():
     criteria = (criterion("CCA-D2", "unknown", "PROMIS-29", holes=(HOLE,)),)
     [card] = render([evaluation(unread=(HOLE, HOLE), criteria=criteria)], request())
     assert card["summary"] == (
-        "Massage: CCA criteria cannot be confirmed only because part of the record could not be "
-        "read: measurements (no answer in time)"
+        "Massage: CCA criteria cannot be confirmed - could not be read: "
+        "measurements (no answer in time); sign again, or check the chart"
     )
     told = "measurements (no answer in time)"
     assert f"**Could not be read:** {told}; criteria that need it stay open." in card["detail"]
