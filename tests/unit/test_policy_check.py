@@ -8,8 +8,11 @@ import pytest
 import yaml
 
 from cds_service.app import create_app
+from cds_service.evidence import vocabulary
+from cds_service.evidence.quantities import QUANTITIES
 from cds_service.policies.library import load_library, shipped
 from cds_service.policies.source import PolicyError
+from cds_service.policies.units import BY_QUANTITY
 from cds_service.settings import load_settings
 from tests.unit.engine_parts import SMALL, fragments, small
 
@@ -94,6 +97,11 @@ def test_a_threshold_on_another_scale_is_refused():
     (told,) = problems(yaml.safe_dump(data))
     assert "'$hot' is in Cel" in told
     assert "degF" in told
+
+
+def test_every_quantity_has_a_unit():
+    vocabulary.load()
+    assert BY_QUANTITY.keys() == QUANTITIES.keys()
 
 
 @pytest.mark.parametrize("unit", ["d", "points"])
