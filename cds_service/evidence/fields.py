@@ -211,14 +211,14 @@ def answer(
 ) -> Answer:
     """Return whether any of the facts is shown: met by one, unknown by a doubtful one or a hole.
 
-    `against` is the evidence to show when none is.
+    `against` is the evidence to show when none is; with a hole it is no evidence.
     """
     judged = list(found)
     met = [finding for status, finding in judged if status is Status.MET]
     doubtful = [finding for status, finding in judged if status is Status.UNKNOWN]
     if met:
         return shown(met)
-    return cannot_tell(doubtful, holes) if doubtful else not_shown(against, holes)
+    return cannot_tell(doubtful, holes) if doubtful else not_shown(() if holes else against, holes)
 
 
 def holes_of(context: Context, *keys: str) -> tuple[Hole, ...]:

@@ -64,6 +64,14 @@ class Row:
     aside: bool = False
     guard: bool = False
 
+    @property
+    def weight(self) -> Status:
+        """What the row counts as, where a part of a dose can still be supported (G-25)."""
+        if self.aside:
+            return Status.NA
+        lenient = self.conditional or self.supports is not None
+        return Status.UNKNOWN if lenient and self.status is Status.NOT_MET else self.status
+
     def evidence(self, answer: Answer) -> tuple[Finding, ...]:
         """Return what speaks for or against the criterion in this row's answer."""
         return () if self.guard else answer.findings
@@ -107,7 +115,8 @@ class Decision:
         holes = unique(h for _, answer in open_rows for h in answer.holes)
         same = all(row.status is settled.status for row, _ in open_rows)
         if same and settled.status is not Status.UNKNOWN:
-            return replace(settled, findings=findings)
+            weights = {settled.weight, *(row.weight for row, _ in open_rows)}
+            return _alike(replace(settled, findings=findings), weights, holes)
         if same and settled.weight is Status.NA and all(row.aside for row, _ in open_rows):
             return replace(settled, findings=findings, holes=holes)
         if settled.status is Status.UNKNOWN and settled.weight is Status.NA and not holes:
@@ -125,9 +134,18 @@ class Decision:
         )
 
 
+def _alike(settled: Outcome, weights: set[Status], holes: tuple[Hole, ...]) -> Outcome:
+    """Return what is listed alike whichever row decides; a hole asks for nothing."""
+    if settled.status is not Status.NOT_MET:
+        return settled
+    weight = settled.weight if len(weights) == 1 else Status.UNKNOWN
+    asks = () if holes else settled.asks
+    return replace(settled, weight=weight, asks=asks, holes=unique((*holes, *settled.holes)))
+
+
 def _evidenced(outcome: Outcome, against: Sequence[Finding], context: Context) -> Outcome:
-    """Let what is met by default cite what was looked at instead, or else the orders."""
-    if outcome.status is not Status.MET or outcome.findings:
+    """Let what is decided by default cite what was looked at instead, or else the orders."""
+    if outcome.status not in (Status.MET, Status.NOT_MET) or outcome.findings:
         return outcome
     return replace(outcome, findings=distinct(against) or _orders(context))
 

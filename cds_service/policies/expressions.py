@@ -179,9 +179,14 @@ def _open_finding(_scope: Scope, argument: Any) -> Leaf:
 
     def ask(context: Context) -> Answer:
         raised = context.memo[RUN].raised()
-        found = [j.sighting.finding for r in raised for j in r.judged if fits(r, j)]
-        if found:
-            return Answer(Status.MET, kleene.distinct(found))
+        fitting = [j for r in raised for j in r.judged if fits(r, j)]
+        if sure := [j.sighting.finding for j in fitting if not j.holes]:
+            return Answer(Status.MET, kleene.distinct(sure))
+        if fitting:
+            doubtful = kleene.distinct(j.sighting.finding for j in fitting)
+            return Answer(
+                Status.UNKNOWN, doubtful, kleene.unique(h for j in fitting for h in j.holes)
+            )
         watched = [r for r in raised if r.rule.matters and (not ids or r.rule.id in ids)]
         holes = kleene.unique(hole for r in watched for hole in r.holes)
         return Answer(Status.UNKNOWN if holes else Status.NOT_MET, (), holes)

@@ -21,7 +21,7 @@ from cds_service.evaluation import (
 from cds_service.evidence.answer import Status
 from cds_service.evidence.context import Context, Leaf
 from cds_service.evidence.quantities import QUANTITIES
-from cds_service.policies.criteria import Criterion, Outcome
+from cds_service.policies.criteria import Criterion, Group, Outcome
 from cds_service.policies.expressions import RUN, Running
 from cds_service.policies.kleene import unique
 from cds_service.policies.safety import Overlay, Raised, SafetyRule, raise_rule
@@ -254,8 +254,18 @@ class _Run(Running):
         yield name
         group = self.policy.criteria[name].group
         if group:
-            for member in group.members:
+            for member in self._unread(group) or group.members:
                 yield from self._bearing(member)
+
+    def _unread(self, group: Group) -> list[str]:
+        """Return the alternatives that only unread data keep open: nothing is asked beside them."""
+        return [m for m in group.members if group.operator == "any" and self._only_unread(m)]
+
+    def _only_unread(self, name: str) -> bool:
+        open_ones = [self.outcomes[one] for one in self._bearing(name)]
+        unknown = self.outcome(name).weight is Status.UNKNOWN
+        asked = any(outcome.asks for outcome in open_ones)
+        return unknown and not asked and any(outcome.holes for outcome in open_ones)
 
     def _advisory(self, determination: str) -> Iterator[str]:
         for name in self._heard(self.policy.root):

@@ -17,16 +17,22 @@ from cds_service.record.model import Hole
 
 URGENCIES = ("ED-now", "PCP-prompt", "specialist", "caution")
 EFFECTS = ("stop", "hold", "none")
+SCREEN_KEYS = ("responses",)
 EVALUATED_URGENCIES = ("ED-now", "PCP-prompt")
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """One finding of a rule with the grade of its evidence and how it stands (G-21)."""
+    """One finding of a rule with the grade of its evidence and how it stands (G-21).
+
+    `holes` are unread data that could take it back: the rest of its evidence, or a "no" of the
+    safety screen.
+    """
 
     finding: Finding
     grade: str
     standing: Standing
+    holes: tuple[Hole, ...] = ()
 
 
 Fits = Callable[[Sighting, Context], bool]
@@ -192,19 +198,29 @@ def _sightings(rule: SafetyRule, context: Context) -> tuple[list[Sighting], list
     found: dict[str, Sighting] = {}
     holes: list[Hole] = []
     denied = denied_on(context, rule.questions)
+    unread = context.facts.record.holes_of(SCREEN_KEYS) if rule.questions else ()
     for evidence in rule.evidence:
         answer, sure = evidence.ask(context)
         holes.extend(() if evidence.minor else answer.holes)
         if answer.status is Status.NOT_MET:
             continue
+        open_ = answer.holes if answer.status is Status.UNKNOWN else ()
+        doubts = unique((*open_, *unread)) if sure == "P" else open_
         for finding in answer.findings:
             if sure == "P" and denied and (finding.day or date.min) <= denied:
                 continue
             known = found.get(finding.reference)
-            if known is None or (known.grade == "P" and sure == "S"):
+            if known is None or _firmer(sure, doubts, known):
                 stand = standing(finding, rule.subject, context)
-                found[finding.reference] = Sighting(finding, sure, stand)
+                found[finding.reference] = Sighting(finding, sure, stand, doubts)
     return list(found.values()), holes
+
+
+def _firmer(grade: str, holes: tuple[Hole, ...], known: Sighting) -> bool:
+    """Whether evidence is surer than what is known: a better grade, or as good without a hole."""
+    if grade != known.grade:
+        return grade == "S"
+    return bool(known.holes) and not holes
 
 
 def _sure(grade: str, status: Status) -> str:
@@ -223,7 +239,8 @@ def _judge(rule: SafetyRule, sighting: Sighting, context: Context) -> Judged | N
     if _addressed(row, sighting.standing, acknowledged):
         return Judged(sighting, row.urgency, "none", True, (), row.advises)
     if row.urgency in EVALUATED_URGENCIES:
-        doubts = unique([*doubts, *context.facts.record.holes_of(STANDING_KEYS)])
+        doubts = (*doubts, *context.facts.record.holes_of(STANDING_KEYS))
+    doubts = unique((*sighting.holes, *doubts))
     effect = _lowered(row, sighting, acknowledged, bool(doubts))
     asks = () if doubts else row.asks
     return Judged(sighting, row.urgency, effect, False, asks, row.advises, doubts)

@@ -1,0 +1,330 @@
+"""What may change in a record, and what must then change, or not, in the result."""
+
+import copy
+import random
+import re
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from cds_service.record.gathering import record_of_bundle
+from cds_service.record.model import Hole, PatientRecord
+from cds_service.record.queries import catalogue
+from tests.spec.corpus import charts, evaluations, outcomes, policy_test_charts
+from tests.spec.records import has_partial_dates, mapped, name_of, shifted
+
+CHARTS = {**charts(), **policy_test_charts()}
+NAMES = list(CHARTS)
+FOUR_YEARS = 1461
+INCIDENTAL = {"Patient", "Coverage", "Organization", "Practitioner", "PractitionerRole"}
+
+every_chart = pytest.mark.parametrize("name", NAMES)
+
+
+@pytest.fixture
+def chart(name):
+    return CHARTS[name]
+
+
+def about(chart, kind, **content):
+    patient = {"reference": f"Patient/{chart.patient}"}
+    return {"resourceType": kind, "id": f"unrelated-{kind.lower()}", "subject": patient, **content}
+
+
+# Evidence that is taken away.
+
+
+def without(chart, names):
+    return chart.with_(resources=tuple(r for r in chart.resources if name_of(r) not in names))
+
+
+def cited(criterion, chart):
+    """Return the clinical resources of the record that a criterion rests on."""
+    known = {name_of(r) for r in chart.resources if r["resourceType"] not in INCIDENTAL}
+    return {found["reference"] for found in criterion["evidence"]} & known
+
+
+def taken_away(chart):
+    """Yield (criterion, evidence taken away, the criterion then) for each that is met."""
+    for key, found in evaluations(chart).items():
+        met = [one for one in found["criteria"] if one["status"] == "met" and cited(one, chart)]
+        for evidence in {frozenset(cited(one, chart)) for one in met}:
+            then = evaluations(without(chart, evidence)).get(key)
+            listed = {one["id"]: one for one in then["criteria"]} if then else {}
+            for one in met:
+                if cited(one, chart) <= evidence and one["id"] in listed:
+                    yield one["id"], evidence, listed[one["id"]]
+
+
+# Criteria that the absence of something decides, because their source says so (G-01).
+ABSENCE_IS_A_FACT = {
+    "KP-B1": "S3 L34: comfort care is for the terminally ill; everybody else has KP-A",
+    "VHA-L5": "S4 L98: what is not listed is not indicated",
+}
+
+
+def speaks_against(then):
+    """Whether what is left says no by itself: it names more than the order it was asked of."""
+    return then["id"] in ABSENCE_IS_A_FACT or any(e["text"] != "Order" for e in then["evidence"])
+
+
+@every_chart
+def test_without_its_evidence_nothing_met_is_refused(chart):
+    wrong = [
+        (name, then["status"], sorted(evidence))
+        for name, evidence, then in taken_away(chart)
+        if (then["status"] == "not-met" and not then["operator"] and not speaks_against(then))
+        or (then["status"] == "met" and not then["evidence"])
+        or (then["status"] == "met" and cited(then, chart) & evidence)
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("name", charts())
+def test_in_a_worked_case_it_becomes_unknown_or_names_other_evidence(chart):
+    became = {then["status"] for _, _, then in taken_away(chart)}
+    assert became <= {"met", "unknown", "not-applicable"}
+
+
+# What has nothing to do with it.
+
+
+def unrelated(chart):
+    day = chart.day.isoformat()
+    snomed, loinc = "http://snomed.info/sct", "http://loinc.org"
+    yield {
+        "resourceType": "Immunization",
+        "id": "unrelated-immunization",
+        "status": "completed",
+        "patient": {"reference": f"Patient/{chart.patient}"},
+        "vaccineCode": {"coding": [{"system": "http://hl7.org/fhir/sid/cvx", "code": "140"}]},
+        "occurrenceDateTime": day,
+    }
+    appendectomy = {"coding": [{"system": snomed, "code": "430193006"}], "text": "Reconciliation"}
+    yield about(
+        chart, "Procedure", status="completed", code=appendectomy, performedDateTime="2019-05-04"
+    )
+    cholesterol = {"coding": [{"system": loinc, "code": "2093-3"}]}
+    yield about(
+        chart,
+        "Observation",
+        status="final",
+        code=cholesterol,
+        effectiveDateTime=day,
+        valueQuantity={"value": 180, "unit": "mg/dL", "code": "mg/dL"},
+    )
+
+
+@every_chart
+def test_what_is_unrelated_changes_nothing(chart):
+    more = chart.with_(resources=(*chart.resources, *unrelated(chart)))
+    assert outcomes(more) == outcomes(chart)
+
+
+def mistaken(resource):
+    """Return a twin of a resource that was entered in error."""
+    twin = copy.deepcopy(resource) | {"id": f"{resource['id']}-mistaken"}
+    error = {"coding": [{"code": "entered-in-error"}]}
+    if resource["resourceType"] == "Condition":
+        twin.pop("clinicalStatus", None)
+        return twin | {"verificationStatus": error}
+    if resource["resourceType"] == "Goal":
+        return twin | {"lifecycleStatus": "entered-in-error"}
+    return twin | {"status": "entered-in-error"}
+
+
+@every_chart
+def test_a_twin_entered_in_error_changes_nothing(chart):
+    twins = tuple(mistaken(r) for r in chart.resources if r["resourceType"] not in INCIDENTAL)
+    assert outcomes(chart.with_(resources=(*chart.resources, *twins))) == outcomes(chart)
+
+
+def of_somebody_else(resource):
+    """Return a copy of a resource that is another patient's."""
+    twin = copy.deepcopy(resource) | {"id": f"{resource['id']}-theirs"}
+    names = [name for name in ("subject", "patient", "beneficiary") if name in twin]
+    return twin | {name: {"reference": "Patient/somebody-else"} for name in names}
+
+
+@every_chart
+def test_another_patients_data_are_never_used(chart):
+    theirs = [of_somebody_else(r) for r in chart.resources if r["resourceType"] not in INCIDENTAL]
+    ours = evaluations(chart.with_(resources=(*chart.resources, *theirs)))
+    names = {name_of(one) for one in theirs}
+    for found in ours.values():
+        held = [*found["criteria"], *found["safety"]]
+        assert not names & {e["reference"] for one in held for e in one["evidence"]}
+    mixed, alone = record_of_bundle(chart.patient, [*chart.resources, *theirs]), chart.record
+    unmarked = PatientRecord(
+        mixed.patient_id, mixed.by_type, mixed.by_reference, alone.holes, retracted=mixed.retracted
+    )
+    assert outcomes(chart, unmarked) == outcomes(chart)
+
+
+# Other days, other order, other ways to write the same.
+
+
+def moved(chart, days):
+    day = shifted([chart.day.isoformat()], days)[0]
+    return chart.with_(
+        resources=tuple(shifted(list(chart.resources), days)),
+        orders=tuple(shifted(list(chart.orders), days)),
+        day=type(chart.day).fromisoformat(day),
+    )
+
+
+def by_four_years(value):
+    """Return JSON with partial dates moved by four years."""
+    partial = re.compile(r"(\d{4})(-\d{2})?")
+
+    def change(_key, text):
+        found = partial.fullmatch(text)
+        if not found or not 1900 < int(found[1]) < 2100:
+            return text
+        return f"{int(found[1]) + 4}{found[2] or ''}"
+
+    return mapped(value, change)
+
+
+@every_chart
+def test_four_years_later_all_is_the_same(chart):
+    later = moved(chart, FOUR_YEARS)
+    later = later.with_(resources=tuple(by_four_years(list(later.resources))))
+    assert outcomes(later) == outcomes(chart)
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if not has_partial_dates(CHARTS[n].resources)])
+@pytest.mark.parametrize("days", [-11, 3])
+def test_some_days_later_all_is_the_same(days, chart):
+    assert outcomes(moved(chart, days)) == outcomes(chart)
+
+
+@every_chart
+def test_the_order_of_pages_does_not_matter(chart):
+    shuffled = list(chart.resources)
+    random.Random(chart.name).shuffle(shuffled)
+    for resources in (reversed(chart.resources), shuffled):
+        assert outcomes(chart.with_(resources=tuple(resources))) == outcomes(chart)
+
+
+@every_chart
+def test_a_resource_that_comes_twice_counts_once(chart):
+    twice = (*chart.resources, *copy.deepcopy(chart.resources))
+    assert outcomes(chart.with_(resources=twice)) == outcomes(chart)
+
+
+def contained(holder, name, element, known):
+    """Let a reference of a resource lead to a copy inside it, and that one's to a copy too."""
+    target = copy.deepcopy(known.get(element.get("reference")))
+    if target is None:
+        return
+    local = f"in-{name}-{len(holder.get('contained', []))}"
+    inner = target.get("practitioner", {})
+    holder.setdefault("contained", []).append(target | {"id": local})
+    element["reference"] = f"#{local}"
+    if inner:
+        contained(holder, "practitioner", inner, known)
+        holder["contained"][-2]["practitioner"] = inner
+
+
+@every_chart
+def test_contained_resources_count_as_those_beside(chart):
+    known = {name_of(r): r for r in chart.resources}
+    resources = copy.deepcopy(list(chart.resources))
+    orders = copy.deepcopy(list(chart.orders))
+    for coverage in (r for r in resources if r["resourceType"] == "Coverage"):
+        for payor in coverage.get("payor", []):
+            contained(coverage, "payor", payor, known)
+    for order in orders:
+        for performer in order.get("performer", []):
+            contained(order, "performer", performer, known)
+    held = [r for r in resources if r["resourceType"] != "Organization"]
+    inside = chart.with_(resources=tuple(held), orders=tuple(orders))
+    assert outcomes(inside) == outcomes(chart)
+
+
+@every_chart
+def test_absolute_references_count_as_relative_ones(chart):
+    def change(key, text):
+        return f"https://ehr.example.org/fhir/{text}" if key == "reference" else text
+
+    resources = tuple(mapped(list(chart.resources), change))
+    assert outcomes(chart.with_(resources=resources)) == outcomes(chart)
+
+
+# Holes.
+
+
+def brings(key, resource, patient):
+    """Whether a query asks for a resource, by the codes or the category that it names."""
+    query = catalogue().queries[key]
+    if resource["resourceType"] != query.resource_type:
+        return False
+    asked = dict(parse_qsl(urlsplit(query.forms(patient)[0]).query))
+    told = {"code": [resource.get("code", {})], "category": resource.get("category", [])}
+    told["code"] = told["code"] + [part.get("code", {}) for part in resource.get("component", [])]
+    for name, concepts in told.items():
+        codes = {coding["code"] for concept in concepts for coding in concept.get("coding", [])}
+        if name in asked and not codes & set(asked[name].split(",")):
+            return False
+    return True
+
+
+def lost(chart, key):
+    """Return the names of what only this query brings."""
+    others = [one for one in catalogue().queries if one != key]
+    return {
+        name_of(one)
+        for one in chart.resources
+        if brings(key, one, chart.patient)
+        and not any(brings(other, one, chart.patient) for other in others)
+    }
+
+
+def with_hole(chart, key, *, empty):
+    """Return the record with a query that failed, or that was cut off after what there is."""
+    left = without(chart, lost(chart, key)) if empty else chart
+    hole = Hole(key, catalogue().queries[key].resource_type, "timeout")
+    record = left.record
+    return PatientRecord(
+        record.patient_id,
+        record.by_type,
+        record.by_reference,
+        {**record.holes, key: (hole,)},
+        retracted=record.retracted,
+    )
+
+
+def blocking(found):
+    return {name for name, blocks in found["missing"].items() if blocks}
+
+
+def worsened(before, after):
+    """Yield what a hole must not do to a result."""
+    if after["determination"] not in {before["determination"], "conditional"}:
+        yield f"{before['determination']} became {after['determination']}"
+    if new := blocking(after) - blocking(before):
+        yield f"asks for {sorted(new)}"
+    for name, status in after["criteria"].items():
+        if status in ("met", "not-met") and before["criteria"].get(name) == "unknown":
+            yield f"{name} was unknown and became {status}"
+
+
+CLINICAL_KEYS = [key for key in catalogue().queries if key not in ("patient", "coverage")]
+
+
+@pytest.mark.parametrize("empty", [True, False], ids=["failed", "cut off"])
+@every_chart
+def test_nothing_rests_on_a_hole(chart, empty):
+    whole = outcomes(chart)
+    wrong = []
+    for key in CLINICAL_KEYS:
+        found = outcomes(chart, with_hole(chart, key, empty=empty))
+        wrong += [(key, said) for each in whole for said in worsened(whole[each], found[each])]
+    assert wrong == []
+
+
+@every_chart
+def test_a_coverage_that_was_not_read_leaves_the_result_open(chart):
+    for found in outcomes(chart, with_hole(chart, "coverage", empty=True)).values():
+        assert found["determination"] in ("conditional", "not-applicable")
