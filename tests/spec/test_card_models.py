@@ -140,8 +140,8 @@ def test_part_of_the_record_not_read(service, fhir_server):
     card = next(one for one in cards if one["source"]["topic"]["code"] == "coverage")
     assert card["indicator"] == "warning"
     assert card["summary"] == (
-        "Massage: CCA criteria cannot be confirmed - could not be read: diagnoses "
-        "(EHR error timeout); sign again, or check the chart"
+        "Massage: CCA criteria cannot be confirmed - could not be read: diagnoses, flags "
+        "and programs; sign again, or check the chart"
     )
     assert "only because part of the record could not be read" in card["detail"]
     assert "| could not be read: diagnoses (EHR error timeout) |" in (card["detail"])
