@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
 from typing import Any
 
 import orjson
 from flask import Blueprint, Response, current_app, g, request
 
 from cds_service.hooks.errors import HookError
+from cds_service.hooks.feedback import FeedbackSink, parse_feedback
 from cds_service.hooks.request import parse_request
 from cds_service.hooks.response import finish
 from cds_service.hooks.service import Registry, discovery
@@ -16,12 +19,18 @@ MEDIA_TYPES = ("application/json", "application/fhir+json")
 
 
 def blueprint(
-    registry: Registry, *, max_body: int, hook_version: str = "1.0", name: str = "hooks"
+    registry: Registry,
+    *,
+    max_body: int,
+    hook_version: str = "1.0",
+    feedback: FeedbackSink | None = None,
+    name: str = "hooks",
 ) -> Blueprint:
     """Return the routes of one base URL.
 
-    `max_body` bytes are the most that a call may send. `name` tells several blueprints of one app
-    apart. Under Flask's `testing` an answer that breaks the specification raises.
+    `max_body` bytes are the most that a call may send; `feedback` keeps what clients report.
+    `name` tells several blueprints of one app apart. Under Flask's `testing` an answer that breaks
+    the specification raises.
     """
     routes = Blueprint(name, __name__)
     listed = discovery(registry, hook_version)
@@ -33,11 +42,25 @@ def blueprint(
     @routes.post("/cds-services/<service_id>")
     def call(service_id: str) -> Response:
         service = registry.find(service_id)
-        hook_request = parse_request(_body(max_body), service.hook)
+        body = _body(max_body)
+        parsed = parse_request(body, service.hook)
+        hook_request = replace(parsed, digest=hashlib.sha256(body).hexdigest())
         g.hook_instance = hook_request.hook_instance
         answer = service.handler(hook_request)
         strict = current_app.testing
-        return _json(finish(answer, hook_request.hook_instance, strict=strict))
+        acts = service.acts
+        response = _json(finish(answer, hook_request.hook_instance, strict=strict, acts=acts))
+        if answer.sent:
+            answer.sent(service_id, response.get_data())
+        return response
+
+    @routes.post("/cds-services/<service_id>/feedback")
+    def take_feedback(service_id: str) -> Response:
+        registry.find(service_id)
+        entries = parse_feedback(_body(max_body))
+        if feedback:
+            feedback(service_id, None, entries)
+        return _json({})
 
     return routes
 

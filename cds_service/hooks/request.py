@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,30 +10,31 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from cds_service.hooks import schemas
 from cds_service.hooks.errors import HookError
 
 Resource = dict[str, Any]
 
 EXPLAIN = "massage-cds.explain"
 
-REQUIRED_CONTEXT: Mapping[str, Sequence[str]] = {
-    "patient-view": ("patientId", "userId"),
-    "order-select": ("patientId", "userId", "selections", "draftOrders"),
-    "order-sign": ("patientId", "userId", "draftOrders"),
-    "order-dispatch": ("patientId", "dispatchedOrders", "performer"),
-}
-
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z", re.I)
-_PATIENT_ID = re.compile(r"[A-Za-z0-9._\-]+\Z")
-_USER_ID = re.compile(r"[A-Za-z]+/[A-Za-z0-9._\-]+\Z")
-_TOKEN = re.compile(r"[\x21-\x7e]+\Z")
+_CONTENT = ("context", "draftOrders", "entry")
+_TOKEN_TYPE = ("fhirAuthorization", "token_type")
+_DISPENSABLE = frozenset(
+    {
+        ("extension",),
+        ("context", "encounterId"),
+        ("fhirAuthorization", "expires_in"),
+        ("fhirAuthorization", "scope"),
+        ("fhirAuthorization", "subject"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
 class DraftOrder:
     """One entry of `context.draftOrders`, its resource exactly as received.
 
-    `position` counts entries from 0. Orders not yet stored may lack an id.
+    `position` counts entries from 1. Orders not yet stored may lack an id.
     """
 
     position: int
@@ -51,6 +51,11 @@ class DraftOrder:
         """ "ServiceRequest/id", or "#position" for a resource without an id."""
         name = self.resource.get("id")
         return f"{self.type}/{name}" if isinstance(name, str) and name else f"#{self.position}"
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What a reference to it may say: type and id, and its fullUrl."""
+        return _names(self.reference) | (_names(self.full_url) if self.full_url else frozenset())
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,12 @@ class HookRequest:
     extension: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
+    def selected(self) -> tuple[DraftOrder, ...]:
+        """The draft orders that `selections` name, by relative or absolute reference or fullUrl."""
+        wanted = frozenset(name for one in self.selections for name in _names(one))
+        return tuple(order for order in self.draft_orders if order.names & wanted)
+
+    @property
     def explain(self) -> bool:
         """Whether the caller asks for the reasoning beside the cards."""
         return self.extension.get(EXPLAIN) is True
@@ -120,33 +131,68 @@ def parse_json(body: bytes) -> dict[str, Any]:
 
 def read_request(value: Mapping[str, Any], hook: str | None = None) -> HookRequest:
     """Return the request in a JSON object; raises HookError as `parse_request` does."""
-    named = _hook(value, hook)
-    instance = _hook_instance(value)
-    context = _context(value, named)
-    patient = _patient_id(context)
-    server = _fhir_server(value)
+    envelope = _envelope(value)
+    _refuse_breach(envelope, hook)
+    context = envelope["context"]
+    patient = context["patientId"]
     return HookRequest(
-        hook=named,
-        hook_instance=instance,
+        hook=envelope["hook"],
+        hook_instance=envelope["hookInstance"].lower(),
         patient_id=patient,
-        user_id=_user_id(context),
+        user_id=_text(context.get("userId")),
         encounter_id=_text(context.get("encounterId")),
-        context=context,
+        context=value["context"],
         draft_orders=_draft_orders(context, patient),
-        selections=_selections(context, named),
-        fhir_server=server,
-        authorization=_authorization(value, server, patient),
-        prefetch=_prefetch(value),
-        extension=_object(value.get("extension")) or {},
+        selections=_selections(context),
+        fhir_server=_fhir_server(envelope),
+        authorization=_authorization(envelope, patient),
+        prefetch=envelope.get("prefetch", {}),
+        extension=_object(envelope.get("extension")) or {},
     )
+
+
+def _envelope(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the request without members that say nothing: null or an empty text is left out.
+
+    No sender should send them; refusing them would cost guidance and gain nothing.
+    """
+    envelope = _filled(value)
+    for name in ("context", "fhirAuthorization"):
+        if isinstance(inner := envelope.get(name), dict):
+            envelope[name] = _filled(inner)
+    context = envelope.get("context")
+    if isinstance(context, dict) and isinstance(drafts := context.get("draftOrders"), dict):
+        context["draftOrders"] = _filled(drafts)
+    return envelope
+
+
+def _filled(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: item for name, item in value.items() if item is not None and item != ""}
+
+
+def _refuse_breach(envelope: Mapping[str, Any], hook: str | None) -> None:
+    found = schemas.problems(_schema(hook or envelope.get("hook")), envelope)
+    problem = schemas.shallowest(one for one in found if not _spared(one))
+    if problem is None:
+        return
+    content = problem.steps[: len(_CONTENT)] == _CONTENT
+    code = "invalid" if content else "required" if problem.missing else "value"
+    raise HookError(422 if content else 400, code, f"{problem}.", problem.place)
+
+
+def _spared(problem: schemas.Problem) -> bool:
+    """Whether we can answer in spite of it: a clinician should not pay for what we do not need."""
+    untyped = problem.missing and problem.steps == _TOKEN_TYPE
+    return untyped or problem.steps in _DISPENSABLE
+
+
+def _schema(hook: object) -> str:
+    named = f"{hook}-request"
+    return named if named in schemas.names() else "request"
 
 
 def _bad(diagnostics: str, expression: str | None = None) -> HookError:
     return HookError(400, "structure", diagnostics, expression)
-
-
-def _missing(name: str, remedy: str) -> HookError:
-    return HookError(400, "required", f"{name} is missing: {remedy}.", name)
 
 
 def _impossible(diagnostics: str, expression: str) -> HookError:
@@ -183,87 +229,35 @@ def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> None:
         raise _bad(f"An object of the body has a member twice: {words}. Send each once.")
 
 
-def _hook(value: Mapping[str, Any], expected: str | None) -> str:
-    named = _text(value.get("hook"))
-    if named is None:
-        raise _missing("hook", f'send the name of the hook, such as "{expected or "order-sign"}"')
-    if expected and named != expected:
-        words = f'This service answers the hook "{expected}"; discovery tells which service answers'
-        raise HookError(400, "value", f"{words} another.", "hook")
-    return named
-
-
-def _hook_instance(value: Mapping[str, Any]) -> str:
-    instance = value.get("hookInstance")
-    if instance is None:
-        raise _missing("hookInstance", "send a UUID")
-    if not isinstance(instance, str) or not _UUID.match(instance):
-        raise HookError(400, "value", "hookInstance is no UUID: send one.", "hookInstance")
-    return instance.lower()
-
-
-def _context(value: Mapping[str, Any], hook: str) -> dict[str, Any]:
-    context = _object(value.get("context"))
-    if context is None:
-        raise _missing("context", "send the object that the hook defines")
-    for name in REQUIRED_CONTEXT.get(hook, ("patientId",)):
-        if context.get(name) in (None, ""):
-            raise _missing(f"context.{name}", f"the hook {hook} requires it")
-    return context
-
-
-def _patient_id(context: Mapping[str, Any]) -> str:
-    patient = context["patientId"]
-    if not isinstance(patient, str) or not _PATIENT_ID.match(patient):
-        words = 'context.patientId is no bare id of a Patient: send "123", not "Patient/123".'
-        raise HookError(400, "value", words, "context.patientId")
-    return patient
-
-
-def _user_id(context: Mapping[str, Any]) -> str | None:
-    user = context.get("userId")
-    if user is None:
-        return None
-    if not isinstance(user, str) or not _USER_ID.match(user):
-        words = 'context.userId is no reference such as "Practitioner/123".'
-        raise HookError(400, "value", words, "context.userId")
-    return user
-
-
-def _selections(context: Mapping[str, Any], hook: str) -> tuple[str, ...]:
+def _selections(context: Mapping[str, Any]) -> tuple[str, ...]:
     listed = context.get("selections")
-    if isinstance(listed, list):
-        return tuple(item for item in listed if _text(item))
-    if "selections" in REQUIRED_CONTEXT.get(hook, ()):
-        words = 'context.selections is no array of references such as "ServiceRequest/123".'
-        raise HookError(400, "value", words, "context.selections")
-    return ()
+    return tuple(filter(None, map(_text, listed))) if isinstance(listed, list) else ()
+
+
+def _names(reference: str) -> frozenset[str]:
+    """Return a reference as it stands, and as type and id where it is a URL."""
+    parts = reference.partition("/_history/")[0].rstrip("/").split("/")
+    return frozenset({reference, "/".join(parts[-2:])})
 
 
 def _draft_orders(context: Mapping[str, Any], patient: str) -> tuple[DraftOrder, ...]:
-    bundle = context.get("draftOrders")
-    if bundle is None:
-        return ()
-    if not isinstance(bundle, dict) or bundle.get("resourceType") != "Bundle":
-        words = "context.draftOrders is no Bundle: send the unsigned orders in one."
-        raise _bad(words, "context.draftOrders")
-    entries = bundle.get("entry") or []
-    if not isinstance(entries, list):
-        raise _impossible("The entry member is no array.", "context.draftOrders.entry")
+    drafts = _object(context.get("draftOrders")) or {}
+    entries = drafts.get("entry", ())
     orders = tuple(_draft_order(at, entry, patient) for at, entry in enumerate(entries))
     _refuse_twins(orders)
     return orders
 
 
-def _draft_order(position: int, entry: object, patient: str) -> DraftOrder:
-    place = f"context.draftOrders.entry[{position}].resource"
-    resource = _object((_object(entry) or {}).get("resource"))
-    if resource is None or _text(resource.get("resourceType")) is None:
-        raise _impossible("The entry holds no resource with a resourceType.", place)
+def _draft_order(at: int, entry: Mapping[str, Any], patient: str) -> DraftOrder:
+    resource = entry["resource"]
     if _other_patient(resource.get("subject"), patient):
         words = "The order is for another patient than context.patientId; send one patient's."
-        raise _impossible(words, f"{place}.subject")
-    return DraftOrder(position, resource, _text((_object(entry) or {}).get("fullUrl")))
+        raise _impossible(words, f"{_entry(at)}.resource.subject")
+    return DraftOrder(at + 1, resource, _text(entry.get("fullUrl")))
+
+
+def _entry(at: int) -> str:
+    return f"{'.'.join(_CONTENT)}[{at}]"
 
 
 def _other_patient(subject: object, patient: str) -> bool:
@@ -274,81 +268,44 @@ def _other_patient(subject: object, patient: str) -> bool:
 
 def _refuse_twins(orders: Sequence[DraftOrder]) -> None:
     seen: dict[str, int] = {}
-    for order in orders:
-        first = seen.setdefault(order.reference, order.position)
-        if first != order.position:
+    for at, order in enumerate(orders):
+        first = seen.setdefault(order.reference, at)
+        if first != at:
             words = f"The entry has the type and id of entry {first}; give each order its own id."
-            place = f"context.draftOrders.entry[{order.position}].resource.id"
-            raise _impossible(words, place)
+            raise _impossible(words, f"{_entry(at)}.resource.id")
 
 
-def _fhir_server(value: Mapping[str, Any]) -> str | None:
-    server = value.get("fhirServer")
-    if server in (None, ""):
+def _fhir_server(envelope: Mapping[str, Any]) -> str | None:
+    server = envelope.get("fhirServer")
+    if server is None:
         return None
-    if not isinstance(server, str) or not _is_base_url(server):
-        words = "fhirServer is no absolute http or https URL without user, query and fragment."
+    if not _has_host(server):
+        words = "fhirServer names no host or no port that there is: send the absolute base URL."
         raise HookError(400, "value", words, "fhirServer")
-    return server.rstrip("/")
+    return str(server).rstrip("/")
 
 
-def _is_base_url(text: str) -> bool:
-    if not _TOKEN.match(text) or "\\" in text:
-        return False
+def _has_host(url: str) -> bool:
     try:
-        url = urlsplit(text)
-        port_is_good = url.port != 0
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
-    plain = not (url.query or url.fragment or "@" in url.netloc)
-    return url.scheme in ("http", "https") and bool(url.hostname) and plain and port_is_good
 
 
-def _authorization(
-    value: Mapping[str, Any], server: str | None, patient: str
-) -> Authorization | None:
-    given = value.get("fhirAuthorization")
-    if given is None:
-        return None
-    grant = _object(given)
+def _authorization(envelope: Mapping[str, Any], patient: str) -> Authorization | None:
+    grant = envelope.get("fhirAuthorization")
     if grant is None:
-        raise _bad("fhirAuthorization is no object.", "fhirAuthorization")
-    if server is None:
-        raise _missing("fhirServer", "fhirAuthorization needs the server it is for")
-    if grant.get("patient") not in (None, "", patient):
-        raise _foreign_token()
-    return _grant(grant)
-
-
-def _foreign_token() -> HookError:
-    """403, not 400: the call is well formed; what it asks for is another patient's record."""
-    words = "The access token is for another patient than context.patientId."
-    return HookError(403, "forbidden", words, "fhirAuthorization.patient")
-
-
-def _grant(grant: Mapping[str, Any]) -> Authorization:
-    token = _text(grant.get("access_token"))
-    if token is None or not _TOKEN.match(token):
-        words = "fhirAuthorization.access_token is missing or no bearer token."
-        raise HookError(400, "value", words, "fhirAuthorization.access_token")
-    kind = grant.get("token_type")
-    if kind is not None and str(kind).lower() != "bearer":
-        words = 'fhirAuthorization.token_type is not "Bearer", the only type there is.'
-        raise HookError(400, "value", words, "fhirAuthorization.token_type")
+        return None
+    if grant.get("patient", patient) != patient:
+        # 403, not 400: the call is well formed; what it asks for is another patient's record.
+        words = "The access token is for another patient than context.patientId."
+        raise HookError(403, "forbidden", words, "fhirAuthorization.patient")
     seconds = grant.get("expires_in")
     return Authorization(
-        access_token=token,
+        access_token=grant["access_token"],
         scope=_text(grant.get("scope")) or "",
         subject=_text(grant.get("subject")),
         expires_in=seconds if isinstance(seconds, int) else None,
-        patient=_text(grant.get("patient")),
+        patient=grant.get("patient"),
     )
-
-
-def _prefetch(value: Mapping[str, Any]) -> Mapping[str, Any]:
-    prefetch = value.get("prefetch")
-    if prefetch is None:
-        return {}
-    if not isinstance(prefetch, dict):
-        raise _bad("prefetch is no object: send results by template key.", "prefetch")
-    return prefetch
