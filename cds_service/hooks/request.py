@@ -94,6 +94,7 @@ class HookRequest:
     authorization: Authorization | None = field(default=None, repr=False)
     prefetch: Mapping[str, Any] = field(default_factory=dict, repr=False)
     extension: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    digest: str = ""
 
     @property
     def selected(self) -> tuple[DraftOrder, ...]:

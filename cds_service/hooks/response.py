@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid5
@@ -21,11 +21,15 @@ _OPAQUE = ("resource", "extension")
 
 @dataclass(frozen=True, slots=True)
 class HookResponse:
-    """What a handler gives back: cards and system actions as CDS Hooks JSON."""
+    """What a handler gives back: cards and system actions as CDS Hooks JSON.
+
+    `sent` is called with the service's id and the body just before it leaves.
+    """
 
     cards: list[Json]
     system_actions: list[Json] = field(default_factory=list)
     extension: Mapping[str, Any] = field(default_factory=dict)
+    sent: Callable[[str, bytes], None] | None = None
 
 
 def finish(response: HookResponse, hook_instance: str, *, strict: bool, acts: bool = False) -> Json:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cds_service.hooks import schemas
 from cds_service.hooks.errors import HookError
 from cds_service.hooks.request import HookRequest
 from cds_service.hooks.response import HookResponse, without_empties
@@ -23,6 +24,7 @@ class Service:
 
     `id` is the last segment of its URL, `prefetch` templates by key, `usage_requirements` what a
     site must have for it to work, in words. `hook_version` None means the default of discovery.
+    `acts` tells that its answers always hold systemActions, if as an empty array.
     """
 
     id: str
@@ -33,13 +35,15 @@ class Service:
     prefetch: Mapping[str, str] = field(default_factory=dict)
     usage_requirements: str | None = None
     hook_version: str | None = None
+    acts: bool = False
     extension: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Registry:
     """The services of one base URL, by id; several may serve one hook.
 
-    Raises ValueError for an id used twice or one that is no URL segment.
+    Raises ValueError for an id used twice or one that is no URL segment, and for a hook without a
+    schema.
     """
 
     def __init__(self, services: Iterable[Service]) -> None:
@@ -52,6 +56,10 @@ class Registry:
             raise ValueError(f"service id {service.id!r} is no URL segment")
         if service.id in self._services:
             raise ValueError(f"two services have the id {service.id!r}; rename one")
+        if f"{service.hook}-request" not in schemas.names():
+            raise ValueError(
+                f"hook {service.hook!r} has no {service.hook}-request.json in schemas/"
+            )
         self._services[service.id] = service
 
     def __iter__(self) -> Iterator[Service]:

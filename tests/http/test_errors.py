@@ -99,7 +99,7 @@ def test_text_that_looks_like_a_key_is_no_duplicate(text):
         ("context.userId", "someone", "context.userId"),
         ("context.draftOrders", None, "context.draftOrders"),
         ("context.draftOrders", [], "context.draftOrders"),
-        ("context.draftOrders", {"resourceType": "List"}, "context.draftOrders"),
+        ("context.draftOrders", {"resourceType": "List"}, "context.draftOrders.resourceType"),
         ("fhirServer", "ftp://example.org/fhir", "fhirServer"),
         ("fhirServer", "/fhir", "fhirServer"),
         ("fhirServer", "http://localhost@example.org/fhir", "fhirServer"),
@@ -134,10 +134,10 @@ def test_a_missing_member_is_named(path):
     ("path", "value", "place"),
     [
         ("context.draftOrders.entry", {"resource": {}}, "entry"),
-        ("context.draftOrders.entry", [7], "entry[0].resource"),
+        ("context.draftOrders.entry", [7], "entry[0]"),
         ("context.draftOrders.entry", [{}], "entry[0].resource"),
         ("context.draftOrders.entry.0.resource", "{}", "entry[0].resource"),
-        ("context.draftOrders.entry.0.resource", {"id": "x"}, "entry[0].resource"),
+        ("context.draftOrders.entry.0.resource", {"id": "x"}, "entry[0].resource.resourceType"),
         (
             "context.draftOrders.entry.0.resource.subject",
             {"reference": "Patient/p2"},

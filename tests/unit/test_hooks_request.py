@@ -51,9 +51,9 @@ def test_orders_keep_their_order_and_content():
     entries = [{"resource": order} for order in orders]
     request = read_request(changed("context.draftOrders.entry", entries))
     assert [order.resource for order in request.draft_orders] == orders
-    assert [order.position for order in request.draft_orders] == [0, 1, 2, 3]
+    assert [order.position for order in request.draft_orders] == [1, 2, 3, 4]
     references = [order.reference for order in request.draft_orders]
-    assert references == ["ServiceRequest/b", "MedicationRequest/a", "#2", "#3"]
+    assert references == ["ServiceRequest/b", "MedicationRequest/a", "#3", "#4"]
 
 
 def test_a_grant_is_read_and_its_token_never_shown():
@@ -80,11 +80,39 @@ def test_content_and_identifiers_stay_out_of_the_repr():
 
 
 def test_selections_are_references_in_an_array():
-    context = REQUEST["context"] | {"selections": ["ServiceRequest/1", None, 7]}
+    context = REQUEST["context"] | {"selections": ["ServiceRequest/1"]}
     request = read_request(REQUEST | {"hook": "order-select", "context": context})
     assert request.selections == ("ServiceRequest/1",)
-    with pytest.raises(HookError):
-        read_request(REQUEST | {"hook": "order-select", "context": context | {"selections": "all"}})
+    for crooked in ("all", ["ServiceRequest/1", None], [7]):
+        with pytest.raises(HookError):
+            read_request(
+                REQUEST | {"hook": "order-select", "context": context | {"selections": crooked}}
+            )
+
+
+@pytest.mark.parametrize(
+    ("selection", "positions"),
+    [
+        ("ServiceRequest/sr-1", [1]),
+        ("https://ehr.example.org/fhir/ServiceRequest/sr-1", [1]),
+        ("ServiceRequest/sr-1/_history/2", [1]),
+        ("urn:uuid:4e0a3a1e-3283-4575-ab82-028d55fe2719", [2]),
+        ("ServiceRequest/new", [3]),
+        ("MedicationRequest/sr-1", []),
+    ],
+)
+def test_selections_name_draft_orders(selection, positions):
+    order = REQUEST["context"]["draftOrders"]["entry"][0]
+    new = {"resource": {"resourceType": "ServiceRequest"}}
+    entries = [
+        order,
+        new | {"fullUrl": "urn:uuid:4e0a3a1e-3283-4575-ab82-028d55fe2719"},
+        new | {"fullUrl": "https://ehr.example.org/fhir/ServiceRequest/new"},
+    ]
+    drafts = {"resourceType": "Bundle", "entry": entries}
+    context = REQUEST["context"] | {"selections": [selection], "draftOrders": drafts}
+    request = read_request(REQUEST | {"hook": "order-select", "context": context})
+    assert [order.position for order in request.selected] == positions
 
 
 @pytest.mark.parametrize(
@@ -100,7 +128,7 @@ def test_the_caller_may_ask_for_the_reasoning(extension, explain):
     [
         ("order-select", REQUEST["context"] | {"selections": None}, "context.selections"),
         ("order-dispatch", {"patientId": "p1", "performer": "x"}, "context.dispatchedOrders"),
-        ("patient-view", {"patientId": "p1"}, "context.userId"),
+        ("order-sign", {"patientId": "p1"}, "context.userId"),
         ("something-new", {"userId": "Practitioner/x"}, "context.patientId"),
     ],
 )

@@ -131,7 +131,8 @@ def test_one_recommendation_where_one_can_be_chosen():
     two = [{**SUGGESTION, "uuid": str(uuid4()), "isRecommended": True} for _ in range(2)]
     assert check_response(full(suggestions=two)) == []
     (problem,) = check_response(full(suggestions=two, selectionBehavior="at-most-one"))
-    assert "2 are recommended" in problem
+    assert "cards[0].suggestions" in problem
+    assert "one at most" in problem
 
 
 def test_empties_are_left_out_but_not_of_resources_and_extensions():
@@ -156,6 +157,23 @@ def test_an_answer_has_no_empty_members():
 def test_system_actions_are_a_member_of_their_own():
     body = finish(HookResponse([], [UPDATE]), INSTANCE, strict=True)
     assert body == {"cards": [], "systemActions": [UPDATE]}
+
+
+def test_a_service_that_acts_always_says_how():
+    assert finish(HookResponse([]), INSTANCE, strict=True, acts=True)["systemActions"] == []
+    assert check_response({"cards": [], "systemActions": []}, acts=True) == []
+    assert check_response({"cards": [], "systemActions": [UPDATE]}, acts=True) == []
+    assert "systemActions" in check_response({"cards": []}, acts=True)[0]
+    (problem,) = check_response(
+        {"cards": [], "systemActions": [{**UPDATE, "type": "x"}]}, acts=True
+    )
+    assert "systemActions[0].type" in problem
+
+
+def test_a_breach_is_told_without_what_was_found():
+    (problem,) = check_response(full(summary="Jane Roe " * 20))
+    assert "Jane" not in problem
+    assert problem.startswith("cards[0].summary must be one sentence of fewer than 140")
 
 
 def test_missing_uuids_are_made_and_a_retry_repeats_them():
