@@ -67,8 +67,10 @@ def codings(concepts: Iterable[object]) -> list[Coding]:
     """Return (system, code) of CodeableConcepts."""
     found: list[Coding] = []
     for concept in concepts:
-        for coding in items(concept, "coding"):
-            if isinstance(code := coding.get("code"), str):
+        listed = concept.get("coding") if isinstance(concept, dict) else None
+        for coding in listed if isinstance(listed, list) else (listed,):
+            code = coding.get("code") if isinstance(coding, dict) else None
+            if isinstance(code, str):
                 found.append((text(coding, "system"), code))
     return found
 
@@ -150,7 +152,7 @@ def first_date(facts: Facts, *written: str | None) -> tuple[Days | None, str | N
 def period_start(resource: object, name: str) -> str | None:
     """Return the start of a Period, or its end when only that is given."""
     period = item(resource, name)
-    return text(period, "start") or text(period, "end")
+    return (text(period, "start") or text(period, "end")) if period else None
 
 
 def label(concept: object, fallback: str) -> str:
@@ -233,5 +235,7 @@ def walk(resource: object) -> Iterator[dict[str, Any]]:
     while waiting:
         one = waiting.pop()
         yield one
-        inner = [nested for given in items(one, "answer") for nested in items(given, "item")]
-        waiting.extend([*items(one, "item"), *inner][::-1])
+        answered = [given for given in items(one, "answer") if "item" in given]
+        if answered or "item" in one:
+            inner = [nested for given in answered for nested in items(given, "item")]
+            waiting.extend([*items(one, "item"), *inner][::-1])

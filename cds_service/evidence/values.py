@@ -17,8 +17,8 @@ NO_FLAGS: frozenset[str] = frozenset()
 
 def number_of(holder: Resource) -> tuple[object, str | None]:
     """Return a number as written, and its unit; a value with a comparator is no number."""
-    quantity = fields.item(holder, "valueQuantity")
-    if quantity:
+    quantity = holder.get("valueQuantity")
+    if quantity and isinstance(quantity, dict):
         value = None if quantity.get("comparator") else quantity.get("value")
         return value, fields.text(quantity, "code") or fields.text(quantity, "unit")
     written = (holder.get(name) for name in ("valueDecimal", "valueInteger", "valueString"))
