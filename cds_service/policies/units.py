@@ -33,7 +33,6 @@ BY_QUANTITY = {
     "visits.calendar-year": VISITS,
     "visits.per-week-recent": WEEKLY,
     "visits.missed-recent": VISITS,
-    "visits.missed-recent": VISITS,
     "order.visits": VISITS,
     "order.units-per-visit": UNITS,
     "order.per-week": WEEKLY,
