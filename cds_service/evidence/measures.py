@@ -228,7 +228,7 @@ def _keys_of(measure: Measure) -> Iterable[str]:
     yield "vitals" if measure.groups & VITALS else "measures"
     if EXAMS in measure.groups:
         yield "exams"
-    if measure.questionnaires:
+    if measure.questionnaires or not measure.groups & (VITALS | {EXAMS}):
         yield "responses"
 
 

@@ -16,7 +16,7 @@ from cds_service.terminology.measures import (
     read_catalogue,
 )
 from cds_service.terminology.regions import Place, Regions, read_regions
-from cds_service.terminology.systems import normal_code, normal_system
+from cds_service.terminology.systems import LOINC, normal_code, normal_system
 from cds_service.terminology.value_sets import Index, ValueSet, read_value_sets
 
 _REMEMBERED_CODES = 65536
@@ -147,7 +147,8 @@ class Terminology:
     def measures_answered(self, questionnaires: Iterable[str], link: str) -> tuple[Measure, ...]:
         """Return the measures an item of a form states, by the form's canonical or its last part.
 
-        The canonical may carry a version. Single PROMIS items are scored in `promis`.
+        The canonical may carry a version. An item of any other form states what its linkId is the
+        LOINC code of. Single PROMIS items are scored in `promis`.
         """
         return self._stated(frozenset(questionnaires), link)
 
@@ -204,7 +205,7 @@ class Terminology:
             for name in sorted(questionnaires)
             for measure in by_item.get((normal_canonical(name), link), ())
         )
-        return tuple(dict.fromkeys(found))
+        return tuple(dict.fromkeys(found)) or self._measured(LOINC, link)
 
     def _find_members(self, names: tuple[str, ...]) -> tuple[str, ...]:
         found: dict[str, None] = {}
