@@ -22,7 +22,8 @@ class Draft:
 
     `kind` is a key of `topics` in the words, `key` what makes it this card among those of one
     call, `rank` its place among cards of the same indicator, `overrides` which reasons it offers
-    for going on (a key of `overrides` in the words; the kind where there is none).
+    for going on (a key of `overrides` in the words; the kind where there is none), `findings` ids of
+    the safety findings it shows: an answer to the card is an answer to them.
     """
 
     kind: str
@@ -37,6 +38,7 @@ class Draft:
     links: Sequence[Json] = ()
     one_of: bool = False
     overrides: str = ""
+    findings: tuple[str, ...] = ()
 
     @property
     def urgency(self) -> tuple[int, int]:
@@ -58,9 +60,14 @@ def finish(draft: Draft, hook_instance: str) -> Json:
         "selectionBehavior": _behaviour(draft),
         "overrideReasons": _reasons(draft),
         "links": list(draft.links),
-        "extension": {"massage-cds.orders": list(draft.orders)},
+        "extension": _extension(draft),
     }
     return {name: value for name, value in card.items() if filled(value)}
+
+
+def _extension(draft: Draft) -> Json:
+    named = {"massage-cds.orders": list(draft.orders), "massage-cds.findings": [*draft.findings]}
+    return {name: value for name, value in named.items() if value}
 
 
 def filled(value: Any) -> bool:

@@ -51,6 +51,7 @@ def _card(
         suggestions=suggestions,
         one_of=one_of,
         overrides=kind,
+        findings=tuple(sorted({item.finding.id for fact in facts for item in fact.raised})),
     )
 
 

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 from flask import Flask, Response, request
 
 import fhir_fixtures
+from cds_service.guidance import caller_of
 from cds_service.hooks import cors, errors
 from cds_service.hooks.blueprint import blueprint
 from cds_service.hooks.errors import HookError
+from cds_service.hooks.feedback import FeedbackEntry, FeedbackSink
 from cds_service.hooks.servers import is_loopback, no_server
 from cds_service.hooks.service import Registry
 from cds_service.questionnaires import CANONICAL_BASE, questionnaire_blueprint
 from cds_service.services import build_services
 from cds_service.settings import Settings
+from cds_service.store import NullStore, Store
 
 
-def create_app(settings: Settings, *, open_access: bool, demo: bool) -> Flask:
-    """Return the WSGI application.
+def create_app(
+    settings: Settings, *, open_access: bool, demo: bool, store: Store | None = None
+) -> Flask:
+    """Return the WSGI application; without a store nothing that was answered is kept.
 
     `open_access` and `demo` need no token, may read loopback FHIR servers and are reached from this
     machine alone; `demo` adds the page and the sandbox FHIR server. Without both no FHIR server may
@@ -33,9 +39,10 @@ def create_app(settings: Settings, *, open_access: bool, demo: bool) -> Flask:
         app.before_request(_refuse_other_names)
     errors.install(app)
     cors.install(app, allowed_origin(settings, demo=demo))
-    _add_hooks(app, settings, is_loopback if local else no_server)
+    kept = store or NullStore()
+    _add_hooks(app, settings, is_loopback if local else no_server, kept)
     app.register_blueprint(questionnaire_blueprint(settings.canonical_base or CANONICAL_BASE))
-    _add_health(app)
+    _add_health(app, kept)
     if demo:
         _add_demo(app)
     return app
@@ -52,12 +59,26 @@ def today_at(settings: Settings) -> Callable[[], date]:
     return lambda: datetime.now(settings.timezone).date()
 
 
-def _add_hooks(app: Flask, settings: Settings, allowed_server: Callable[[str], bool]) -> None:
-    services = build_services(settings, today_at(settings), allowed_server=allowed_server)
-    registry = Registry(services)
+def _add_hooks(
+    app: Flask, settings: Settings, allowed_server: Callable[[str], bool], store: Store
+) -> None:
+    today = today_at(settings)
+    services = build_services(settings, today, allowed_server=allowed_server, store=store)
     app.register_blueprint(
-        blueprint(registry, max_body=settings.max_body, hook_version=settings.hook_version)
+        blueprint(
+            Registry(services),
+            max_body=settings.max_body,
+            hook_version=settings.hook_version,
+            feedback=_feedback_into(store),
+        )
     )
+
+
+def _feedback_into(store: Store) -> FeedbackSink:
+    def keep(service: str, client: Any, entries: Sequence[FeedbackEntry]) -> None:
+        store.feedback(service, caller_of(client), entries)
+
+    return keep
 
 
 def _add_demo(app: Flask) -> None:
@@ -80,7 +101,11 @@ def _refuse_other_names() -> None:
         raise HookError(403, "forbidden", words)
 
 
-def _add_health(app: Flask) -> None:
-    """Liveness, and readiness: services are built before the app exists, so both just answer."""
-    for path in ("/livez", "/readyz"):
-        app.add_url_rule(path, path, lambda: Response("ok\n", content_type="text/plain"))
+def _add_health(app: Flask, store: Store) -> None:
+    """Liveness, and readiness with the store's health: guidance goes on while it is degraded."""
+
+    def plain(told: Callable[[], str]) -> Callable[[], Response]:
+        return lambda: Response(f"{told()}\n", content_type="text/plain")
+
+    app.add_url_rule("/livez", "/livez", plain(lambda: "ok"))
+    app.add_url_rule("/readyz", "/readyz", plain(store.health))

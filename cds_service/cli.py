@@ -5,16 +5,21 @@ Exit codes: 0 good, 1 the input is bad or a check failed, 2 wrong usage.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 import click
 import orjson
 
 from cds_service import server
 from cds_service.evaluation import Evaluation
+from cds_service.guidance import setup_of
 from cds_service.hooks.errors import HookError
 from cds_service.hooks.request import HookRequest, parse_json, parse_request
 from cds_service.hooks.servers import is_loopback_host
@@ -27,6 +32,10 @@ from cds_service.reasoning import outline
 from cds_service.services import explain as review_once
 from cds_service.services import rules_of, site_of
 from cds_service.settings import Settings, SettingsError, load_settings
+from cds_service.store import StoreError
+
+if TYPE_CHECKING:
+    from cds_service.store.database import Database
 
 DEMO_HOST = "127.0.0.1"
 PORT = click.IntRange(1, 65535)
@@ -53,6 +62,7 @@ TOLD = (
     PolicyError,
     SiteError,
     server.AddressError,
+    StoreError,
     commands.UnknownPolicyError,
 )
 
@@ -83,7 +93,10 @@ def demo(port: int) -> None:
     """Start page, services and sandbox FHIR server on this machine, open to it alone."""
     url = server.base_url(DEMO_HOST, port)
     greeting = f"massage-cds demo: {url}/  (services {url}/cds-services, FHIR {url}/fhir)"
-    server.run("demo_app", DEMO_HOST, port, greeting=greeting)
+    # What a demo keeps goes with it: yesterday's acknowledgement would puzzle today's visitor.
+    with TemporaryDirectory(prefix="massage-cds-") as folder:
+        os.environ.setdefault(server.STATE, folder)
+        server.run("demo_app", DEMO_HOST, port, greeting=greeting)
 
 
 @main.command()
@@ -221,3 +234,61 @@ def check_site(path: Path) -> None:
 def _fail_if(count: int, one: str, several: str) -> None:
     if count:
         raise click.ClickException(f"{count} {one if count == 1 else several}")
+
+
+@main.group()
+def store() -> None:
+    """Bring the store up to date, count what is in it, delete what is old."""
+
+
+@contextmanager
+def _database() -> Iterator[Database]:
+    # Imported here: SQLAlchemy would make every other command slower to start.
+    from cds_service.store.opening import database_of  # noqa: PLC0415
+
+    database = database_of(setup_of(load_settings()))
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+@store.command("migrate")
+@told
+def migrate_store() -> None:
+    """Bring the tables up to date; the service does so itself when it starts."""
+    with _database() as database:
+        database.recover()
+    click.echo("the tables are up to date")
+
+
+@store.command("status")
+@told
+def store_status() -> None:
+    """Count what is kept."""
+    from cds_service.store.upkeep import note_access, status  # noqa: PLC0415
+
+    with _database() as database:
+        found = status(database)
+        click.echo(_table(found))
+        if not found["revisions behind"]:
+            note_access(database, "status", "")
+
+
+@store.command("prune")
+@click.option("--days", type=click.IntRange(1), help="In place of the setting RETENTION.")
+@told
+def prune_store(days: int | None) -> None:
+    """Delete what is older than the retention; acknowledgements stay as long as they act."""
+    from cds_service.store.upkeep import prune  # noqa: PLC0415
+
+    settings = load_settings()
+    before = datetime.now(UTC) - timedelta(days=days or settings.retention)
+    with _database() as database:
+        database.recover()
+        click.echo(_table(prune(database, before)))
+
+
+def _table(counts: Mapping[str, int]) -> str:
+    width = max(map(len, counts))
+    return "\n".join(f"{name:{width}}  {count}" for name, count in counts.items())

@@ -6,6 +6,7 @@ import gc
 import multiprocessing
 import os
 import socket
+from multiprocessing.util import Finalize
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from granian.constants import Interfaces
 from granian.log import LogLevels
 
 from cds_service.app import create_app
+from cds_service.guidance import setup_of
 from cds_service.settings import PREFIX, load_settings
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 GC_THRESHOLD = 50_000
 STOP_SECONDS = 3
 PUBLIC_URL = f"{PREFIX}PUBLIC_URL"
+STATE = f"{PREFIX}STATE"
+CLOSE = "massage-cds.close"
 
 
 class AddressError(OSError):
@@ -31,12 +35,25 @@ class AddressError(OSError):
 
 def demo_app() -> Flask:
     """Return the demo's application; each worker process makes its own."""
-    return _settled(create_app(load_settings(), open_access=True, demo=True))
+    return _application(demo=True)
 
 
 def open_app() -> Flask:
     """Return the application of `serve --open`."""
-    return _settled(create_app(load_settings(), open_access=True, demo=False))
+    return _application(demo=False)
+
+
+def _application(*, demo: bool) -> Flask:
+    # Imported here: SQLAlchemy would make every other command slower to start.
+    from cds_service.store.opening import open_store  # noqa: PLC0415
+
+    settings = load_settings()
+    store = open_store(setup_of(settings))
+    app = create_app(settings, open_access=True, demo=demo, store=store)
+    store.start()
+    # What ends a worker process runs these, not atexit.
+    app.extensions[CLOSE] = Finalize(None, store.close, exitpriority=1)
+    return _settled(app)
 
 
 def _settled(app: Flask) -> Flask:
@@ -81,14 +98,17 @@ def run(factory: str, host: str, port: int, *, greeting: str, workers: int = 1) 
 
     `greeting` is printed once nothing stands in the way of the start.
 
-    Raises AddressError when the address is taken, SettingsError for a bad setting: both before any
-    worker starts.
+    A worker that dies is replaced.
+
+    Raises AddressError when the address is taken, SettingsError for a bad setting, StoreError for a
+    store that cannot be used: all before any worker starts.
     """
     threads = load_settings().threads
     check_address(host, port)
     os.environ.setdefault(PUBLIC_URL, base_url(host, port))
-    # Built here once so that what cannot start fails in one place, not in every worker.
-    FACTORIES[factory]()
+    # Built here once so that what cannot start fails in one place, not in every worker; closed, for
+    # workers are forked from here and neither threads nor connections survive that.
+    FACTORIES[factory]().extensions[CLOSE]()
     server = Granian(
         f"{__name__}:{factory}",
         address=host,
@@ -99,6 +119,7 @@ def run(factory: str, host: str, port: int, *, greeting: str, workers: int = 1) 
         factory=True,
         websockets=False,
         workers_kill_timeout=STOP_SECONDS,
+        respawn_failed_workers=True,
         log_level=LogLevels.error,
     )
     print(greeting, flush=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 from time import monotonic
@@ -13,6 +13,7 @@ import cards
 from cds_service.evaluation import Evaluation
 from cds_service.evidence.orders import OrderGroup
 from cds_service.evidence.scope import order_day
+from cds_service.guidance import Keeper, caller_of
 from cds_service.hooks.errors import HookError
 from cds_service.hooks.request import HookRequest
 from cds_service.hooks.response import HookResponse
@@ -36,6 +37,7 @@ from cds_service.record.queries import catalogue_of, prefetch_templates
 from cds_service.record.reader import RecordReader, order_references, unobtainable
 from cds_service.review import Case, Rules, facts_of, payers_of, review
 from cds_service.settings import Settings, load_settings
+from cds_service.store import NullStore, Store
 from cds_service.terminology import Terminology
 
 EVALUATIONS = "massage-cds.evaluations"
@@ -47,15 +49,17 @@ def build_services(
     today: Callable[[], date],
     *,
     allowed_server: Callable[[str], bool],
+    store: Store | None = None,
 ) -> list[Service]:
-    """Return the services of the settings' families.
+    """Return the services of the settings' families; without a store nothing is kept.
 
     Raises PolicyError, PayersError or SiteError when policies, routing or the site file cannot be
     used: a service never starts on half of them.
     """
     rules = rules_of(settings)
     reader = _reader(settings, rules)
-    reviewer = Reviewer(rules, reader, settings.deadline, today, allowed_server)
+    keeper = Keeper(store or NullStore(), settings.keep_requests)
+    reviewer = Reviewer(rules, reader, settings.deadline, today, allowed_server, keeper)
     return [_order_review(reviewer)] if "review" in settings.families else []
 
 
@@ -124,13 +128,16 @@ class Reviewer:
     deadline: float
     today: Callable[[], date]
     allowed_server: Callable[[str], bool]
+    keeper: Keeper = field(default_factory=Keeper)
 
     def answer(self, request: HookRequest) -> HookResponse:
         """Return the cards for one call; raises HookError as `evaluations` does."""
         evaluations, case, group = self.evaluations(request)
+        written = _cards(request, case, evaluations, group)
         return HookResponse(
-            cards=_cards(request, case, evaluations, group),
+            cards=written,
             extension=_explanation(evaluations) if request.explain else {},
+            sent=self.keeper.sent(request, evaluations, written),
         )
 
     def evaluations(self, request: HookRequest) -> tuple[list[Evaluation], Case, OrderGroup]:
@@ -147,8 +154,12 @@ class Reviewer:
         if group.orders:
             record = self._rest(request, case, group, ends)
             _refuse_unobtainable(record)
-            case = Case(drafts, record, day, notes=notes)
+            case = Case(drafts, record, day, self._acknowledged(request), notes)
         return review(case, self.rules), case, group
+
+    def _acknowledged(self, request: HookRequest) -> Mapping[str, date]:
+        client = caller_of(request.client)
+        return self.keeper.store.acknowledgements(client, request.patient_id)
 
     def _day(self, drafts: list[Any], patient_id: str) -> tuple[date, tuple[str, ...]]:
         rules = self.rules

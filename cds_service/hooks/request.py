@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from cds_service.hooks import schemas
+from cds_service.hooks.client import Client
 from cds_service.hooks.errors import HookError
 
 Resource = dict[str, Any]
@@ -94,6 +95,7 @@ class HookRequest:
     authorization: Authorization | None = field(default=None, repr=False)
     prefetch: Mapping[str, Any] = field(default_factory=dict, repr=False)
     extension: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    client: Client | None = field(default=None, repr=False)
     digest: str = ""
 
     @property

@@ -11,5 +11,6 @@ from cds_service.store.model import (
     Store,
     StoreError,
 )
+from cds_service.store.setup import Setup
 
-__all__ = ["CardGiven", "FeedbackGiven", "Guidance", "NullStore", "Store", "StoreError"]
+__all__ = ["CardGiven", "FeedbackGiven", "Guidance", "NullStore", "Setup", "Store", "StoreError"]

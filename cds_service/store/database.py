@@ -18,24 +18,20 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from cds_service.store.model import StoreError
+from cds_service.store.model import DownError, StoreError
 from cds_service.store.schema import migrate, pending
+from cds_service.store.setup import SECONDS
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
 
-SECONDS = 2
 KINDS = ("sqlite", "postgresql")
 UNUSABLE = (
     "MASSAGE_CDS_DATABASE_URL names no database that can be used: write sqlite:///path/of/file or "
     "postgresql://user:password@host/name"
 )
-
-
-class DownError(Exception):
-    """The database cannot be used now; its message names no value that was to be kept."""
 
 
 class Database:
@@ -93,7 +89,7 @@ class Database:
     def _fail(self, error: Exception) -> None:
         self.failures += 1
         if self.up or self.failures == 1:
-            log.error("the database cannot be used: %s", _told(error))
+            log.error("%s", _told(error))
         self.up = False
 
     def close(self) -> None:
@@ -180,4 +176,5 @@ def _told(error: Exception) -> str:
     """Name the failure in one line without SQL and its values."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     lines = str(cause).strip().splitlines()
-    return f"{type(cause).__name__}: {lines[0] if lines else ''}"
+    told = f"{type(cause).__name__}: {lines[0] if lines else ''}"
+    return f"the database cannot be used now: {told}"

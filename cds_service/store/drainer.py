@@ -10,7 +10,7 @@ from time import monotonic
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from cds_service.store.database import Database, DownError
+from cds_service.store.database import Database
 from cds_service.store.model import StoreError
 from cds_service.store.spool import DamagedError, Record, Segment, Spool, packed
 from cds_service.store.writing import write
@@ -81,7 +81,7 @@ class Drainer:
                 self._beside()
                 while segments := self._spool.sealed():
                     self._move_all(segments)
-            except (DownError, StoreError):
+            except StoreError:
                 return False
             return True
 

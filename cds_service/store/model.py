@@ -13,6 +13,10 @@ class StoreError(Exception):
     """A store that cannot be used as it is set up: one line that says why and what to do."""
 
 
+class DownError(StoreError):
+    """A database that cannot be used now; the words name no value that was to be kept."""
+
+
 @dataclass(frozen=True, slots=True)
 class CardGiven:
     """A card as feedback names it: its uuid, its kind (`source.topic`), the document it cites and

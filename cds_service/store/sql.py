@@ -12,9 +12,9 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from cds_service.store.acknowledgements import acknowledged
-from cds_service.store.database import Database, DownError
+from cds_service.store.database import Database
 from cds_service.store.drainer import Drainer
-from cds_service.store.model import FeedbackGiven, Guidance
+from cds_service.store.model import DownError, FeedbackGiven, Guidance
 from cds_service.store.secret import patient_key
 from cds_service.store.spool import FullError, Spool
 from cds_service.store.tables import FEEDBACK

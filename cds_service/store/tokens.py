@@ -8,7 +8,8 @@ from threading import Lock
 from sqlalchemy import delete
 from sqlalchemy.exc import SQLAlchemyError
 
-from cds_service.store.database import Database, DownError
+from cds_service.store.database import Database
+from cds_service.store.model import DownError
 from cds_service.store.tables import JTI
 from cds_service.store.writing import insert_tokens, jti_row
 

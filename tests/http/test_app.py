@@ -11,8 +11,9 @@ from tests.hook_calls import REQUEST, assert_outcome, changed, service
 class Built:
     """Stands for cds_service.services and keeps what the app hands to it."""
 
-    def build_services(self, settings, today, allowed_server):
+    def build_services(self, settings, today, allowed_server, store):
         self.settings, self.today, self.allowed_server = settings, today, allowed_server
+        self.store = store
         return [service(hook_version=None)]
 
 

@@ -105,7 +105,7 @@ def test_another_origin_gets_no_leave(origin):
 
 
 @pytest.mark.parametrize(
-    ("path", "status"), [("/cds-services", 200), ("/cds-services/review/feedback", 404)]
+    ("path", "status"), [("/cds-services", 200), ("/cds-services/review/feedback", 405)]
 )
 def test_answers_and_errors_carry_the_origin(path, status):
     response = client_of().get(path, headers={"Origin": PAGE})

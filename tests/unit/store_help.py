@@ -8,8 +8,8 @@ import orjson
 from sqlalchemy import func, select
 
 from cds_service.hooks.feedback import FeedbackEntry
-from cds_service.store import CardGiven, Guidance
-from cds_service.store.opening import Setup, open_store
+from cds_service.store import CardGiven, Guidance, Setup
+from cds_service.store.opening import open_store
 from cds_service.store.tables import GUIDANCE
 
 OURS = "https://massage-cds.example.org/fhir/CodeSystem/override-reasons"

@@ -19,6 +19,7 @@ ROWS = [
     {"policies"},
     {"review"},
     {"cards", "reasoning", "crd", "dtr", "pas"},
+    {"guidance"},
     {"services", "policy_tests"},
     {"card_page"},
     {"app"},
@@ -27,7 +28,7 @@ ROWS = [
 ]
 RANK = {room: place for place, row in enumerate(ROWS) for room in row}
 LEAVES = {"settings", "hooks", "questionnaires", "sandbox", "web", "auth", "store"}
-ASSEMBLERS = {"app", "card_page", "cli", "services", "server", "policy_tests"}
+ASSEMBLERS = {"app", "card_page", "cli", "guidance", "services", "server", "policy_tests"}
 CORE = ("terminology", "local", "evidence", "evaluation", "policies", "review", "cards")
 FORBIDDEN_IN_CORE = {"flask", "requests", "werkzeug", "socket", "time", "random"}
 CLOCKS = {"now", "utcnow", "today"}

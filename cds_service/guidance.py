@@ -1,0 +1,103 @@
+"""What is kept of one answer, and the store as the settings name it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from cds_service.evaluation import Evaluation
+from cds_service.hooks.request import HookRequest
+from cds_service.settings import Settings
+from cds_service.store import CardGiven, Guidance, NullStore, Setup, Store
+
+Json = dict[str, Any]
+Sent = Callable[[str, bytes], None]
+
+OPEN = "open"
+FINDINGS = "massage-cds.findings"
+
+
+def setup_of(settings: Settings) -> Setup:
+    """Return where the settings keep things."""
+    secret = settings.secret
+    return Setup(
+        folder=settings.state,
+        zone=settings.timezone,
+        url=settings.database_url.value if settings.database_url else None,
+        secret=secret.value if secret else None,
+        spool_limit=settings.spool_limit,
+    )
+
+
+def caller_of(client: Any) -> str:
+    """Return the name a caller is kept under: its `iss`, or "open" where none is asked for."""
+    return str(client.iss) if client is not None else OPEN
+
+
+@dataclass(frozen=True)
+class Keeper:
+    """Keeps answers in a store; `whole` keeps requests whole, otherwise their digest alone."""
+
+    store: Store = field(default_factory=NullStore)
+    whole: bool = False
+
+    def sent(
+        self, request: HookRequest, evaluations: Sequence[Evaluation], cards: Sequence[Json]
+    ) -> Sent | None:
+        """Return what keeps an answer once its body is made; None where it says nothing."""
+        if not evaluations and not cards:
+            return None
+
+        def keep(service: str, body: bytes) -> None:
+            given = (CardGiven(**_card(card)) for card in cards)
+            self.store.record(
+                Guidance(
+                    service=service,
+                    hook=request.hook,
+                    hook_instance=request.hook_instance,
+                    client=caller_of(request.client),
+                    patient=request.patient_id,
+                    orders=tuple(dict.fromkeys(ref for one in evaluations for ref in one.orders)),
+                    digest=request.digest,
+                    request=_whole(request) if self.whole else None,
+                    evaluations=orjson.dumps([one.as_json() for one in evaluations]),
+                    response=body,
+                    policies=_policies(evaluations),
+                    determinations=tuple(one.determination for one in evaluations),
+                    cards=tuple(given),
+                )
+            )
+
+        return keep
+
+
+def _policies(evaluations: Sequence[Evaluation]) -> tuple[str, ...]:
+    heads = (one.policy for one in evaluations if one.policy)
+    return tuple(dict.fromkeys(f"{head.id} {head.version}" for head in heads))
+
+
+def _card(card: Mapping[str, Any]) -> Json:
+    source = card["source"]
+    return {
+        "uuid": card["uuid"],
+        "kind": source.get("topic", {}).get("code", ""),
+        "policy": source["label"],
+        "findings": tuple(card.get("extension", {}).get(FINDINGS, ())),
+    }
+
+
+def _whole(request: HookRequest) -> bytes:
+    """Return the request without its token, which is never kept."""
+    return orjson.dumps(
+        {
+            "hook": request.hook,
+            "hookInstance": request.hook_instance,
+            "fhirServer": request.fhir_server,
+            "context": request.context,
+            "prefetch": request.prefetch,
+            "extension": request.extension,
+        }
+    )

@@ -1,0 +1,5 @@
+"""Prints docs/settings.md."""
+
+from cds_service.settings import documentation
+
+print(documentation(), end="")
