@@ -122,12 +122,13 @@ class Compiler:
         """Met when documented; else the item of the same id is asked for, or only advised."""
         there = Row(self.scope.leaf(entry["documented"]), Status.MET)
         if entry.get("advisory"):
-            return Decision((there, Row(None, Status.NA, advises=(name,))))
+            return Decision((there, Row(None, Status.NA, advises=(name,))), optional=True)
         asked = Row(None, Status.UNKNOWN, asks=(name,))
         if "blocking" not in entry:
             return Decision((there, asked))
         asked = Row(self.scope.leaf(entry["blocking"]), Status.UNKNOWN, asks=(name,), guard=True)
-        return Decision((there, asked, Row(None, Status.NA, advises=(name,))), unsure=(name,))
+        advised = Row(None, Status.NA, advises=(name,))
+        return Decision((there, asked, advised), unsure=(name,), optional=True)
 
     def _row(self, row: Mapping[str, Any]) -> Row:
         supports = None

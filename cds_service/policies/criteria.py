@@ -87,10 +87,15 @@ class Body(Protocol):
 
 @dataclass(frozen=True)
 class Decision:
-    """Rows in order; the first that is met decides, and a row nobody can answer is carried."""
+    """Rows in order; the first that is met decides, and a row nobody can answer is carried.
+
+    `optional` is a document that is only advised where its last row is reached: whether it is
+    there then weighs nothing.
+    """
 
     rows: tuple[Row, ...]
     unsure: tuple[str, ...] = ()
+    optional: bool = False
 
     def __call__(self, context: Context, outcome_of: Callable[[str], Outcome]) -> Outcome:
         """Return the outcome of the first row that fits, unless an open row could change it."""
@@ -113,6 +118,9 @@ class Decision:
             [f for row, answer in open_rows for f in row.evidence(answer)] + list(settled.findings)
         )
         holes = unique(h for _, answer in open_rows for h in answer.holes)
+        if self.optional and settled.status is Status.NA and _only_met(open_rows):
+            advises = () if holes else settled.advises
+            return Outcome(Status.UNKNOWN, Status.NA, findings, holes, advises=advises)
         same = all(row.status is settled.status for row, _ in open_rows)
         if same and settled.status is not Status.UNKNOWN:
             weights = {settled.weight, *(row.weight for row, _ in open_rows)}
@@ -141,6 +149,10 @@ def _alike(settled: Outcome, weights: set[Status], holes: tuple[Hole, ...]) -> O
     weight = settled.weight if len(weights) == 1 else Status.UNKNOWN
     asks = () if holes else settled.asks
     return replace(settled, weight=weight, asks=asks, holes=unique((*holes, *settled.holes)))
+
+
+def _only_met(open_rows: Sequence[tuple[Row, Answer]]) -> bool:
+    return all(row.status is Status.MET for row, _ in open_rows)
 
 
 def _evidenced(outcome: Outcome, against: Sequence[Finding], context: Context) -> Outcome:

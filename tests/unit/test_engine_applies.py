@@ -15,6 +15,7 @@ ORDER = {
     "reasonCode": [coded("M54.2", ICD)],
 }
 FEVER = {"condition": {"in": ["fever"], "use": "safety"}}
+UNCONFIRMED = {"verificationStatus": coded("provisional", "http://hl7.org/fhir")}
 NECK = {"reason": {"in": ["neck-pain"]}}
 HIP = {"reason": {"in": ["hip-pain"]}}
 
@@ -74,8 +75,28 @@ def outcome(entry, *resources, unread=()):
     return made.body(context(*resources, orders=(ORDER,), unread=unread), lambda _: None)
 
 
+DOCUMENTED = {"documented": {"condition": {"in": ["fever"]}}}
+
+
+@pytest.mark.parametrize(
+    ("blocking", "unread", "weight", "asks", "advises"),
+    [
+        (HIP, (), "not-applicable", (), ("A",)),
+        (HIP, ("conditions",), "not-applicable", (), ()),
+        (NECK, (), "unknown", ("A",), ()),
+        (NECK, ("conditions",), "unknown", (), ()),
+    ],
+)
+def test_what_may_be_documented_weighs_only_where_it_blocks(
+    blocking, unread, weight, asks, advises
+):
+    entry = DOCUMENTED | {"blocking": blocking}
+    found = outcome(entry, fever(**UNCONFIRMED), unread=unread)
+    assert (found.status, found.weight) == ("unknown", weight)
+    assert (found.asks, found.advises) == (asks, advises)
+
+
 EXCLUDED = [{"when": {"condition": {"in": ["fever"]}}, "is": "not-met"}, {"else": "met"}]
-UNCONFIRMED = {"verificationStatus": coded("provisional", "http://hl7.org/fhir")}
 
 
 @pytest.mark.parametrize(
