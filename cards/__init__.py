@@ -12,11 +12,12 @@ from cards.actions import action_keys
 from cards.card import finish
 from cards.coverage import coverage_card
 from cards.notices import no_policy_card, text_only_card
+from cards.preview import preview
 from cards.request import CardRequest
 from cards.safety import safety_cards
 from cds_service.evaluation import Evaluation
 
-__all__ = ["CardRequest", "action_keys", "render"]
+__all__ = ["CardRequest", "action_keys", "preview", "render"]
 
 
 def render(evaluations: Sequence[Evaluation], request: CardRequest) -> list[dict[str, Any]]:

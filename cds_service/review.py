@@ -54,7 +54,8 @@ class Case:
     `orders` are all draft orders signed together, as received; `record` what is known of the
     patient, with its holes; `day` the day the orders count on. `acknowledged` are safety findings
     answered "evaluated, not present", each with the day of the answer: newer evidence opens it
-    again. `notes` are remarks on how the case came about.
+    again. `notes` are remarks on how the case came about. `selected` names the orders to be judged
+    ("ServiceRequest/id", "#position"), with the others as context; None: all.
     """
 
     orders: Sequence[Resource]
@@ -62,6 +63,7 @@ class Case:
     day: date
     acknowledged: Mapping[str, date] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    selected: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,16 @@ def facts_of(case: Case, rules: Rules) -> Facts:
     """Return the facts of a case's record on its day."""
     numbers = {name: use.value for name, use in rules.library.shared.items()}
     return Facts(case.record, case.orders, case.day, rules.zone, rules.terminology, numbers)
+
+
+def group_of(case: Case, rules: Rules) -> OrderGroup:
+    """Return the orders of a case that are in scope and to be judged."""
+    return _group(case, facts_of(case, rules))
+
+
+def _group(case: Case, facts: Facts) -> OrderGroup:
+    group = OrderGroup.of(facts)
+    return group if case.selected is None else group.named(case.selected)
 
 
 def payers_of(case: Case, group: OrderGroup, rules: Rules) -> list[Payer]:
@@ -112,7 +124,7 @@ def _dating(policy: Policy | None, day: date) -> tuple[str, ...]:
 def review(case: Case, rules: Rules) -> list[Evaluation]:
     """Return one Evaluation for each (coverage, group of orders signed together)."""
     facts = facts_of(case, rules)
-    group = OrderGroup.of(facts)
+    group = _group(case, facts)
     if not group.orders:
         return []
     payers = payers_of(case, group, rules) or [Payer(None, None, None)]

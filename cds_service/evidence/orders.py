@@ -78,6 +78,13 @@ class OrderGroup:
         wanted = frozenset(codes)
         return self._of(order for order in self.orders if order.codes & wanted)
 
+    def named(self, references: Iterable[str]) -> OrderGroup:
+        """Return the group of the orders with one of the references; the others stay as drafts."""
+        wanted = frozenset(references)
+        told = tuple(reference for reference in self.text_only if reference in wanted)
+        group = self._of(order for order in self.orders if order.reference in wanted)
+        return replace(group, text_only=told)
+
     def _of(self, orders: Iterable[OrderFact]) -> OrderGroup:
         kept = tuple(orders)
         return replace(self, orders=kept, notes=tuple(_notes(kept)))
