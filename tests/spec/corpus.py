@@ -15,7 +15,7 @@ from fhir_fixtures.stories import ORDER_DATE, build, read_story
 
 SOME = 200
 EXAMPLES = int(os.environ.get("MASSAGE_CDS_EXAMPLES", SOME))
-ONE_OF = 12
+ONE_OF = 20
 HERE = Path(__file__).parent
 DEMO = HERE.parents[1] / "fhir_fixtures" / "stories"
 
