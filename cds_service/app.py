@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import fhir_fixtures
 from cds_service.guidance import caller_of
 from cds_service.hooks import cors, errors
 from cds_service.hooks.blueprint import blueprint
+from cds_service.hooks.documents import documents
 from cds_service.hooks.errors import HookError
 from cds_service.hooks.feedback import FeedbackEntry, FeedbackSink
 from cds_service.hooks.servers import is_loopback, no_server
@@ -21,6 +23,8 @@ from cds_service.questionnaires import CANONICAL_BASE, questionnaire_blueprint
 from cds_service.services import build_services
 from cds_service.settings import Settings
 from cds_service.store import NullStore, Store
+
+PACKAGE = "massage-cds"
 
 
 def create_app(
@@ -40,7 +44,8 @@ def create_app(
     errors.install(app)
     cors.install(app, allowed_origin(settings, demo=demo))
     kept = store or NullStore()
-    _add_hooks(app, settings, is_loopback if local else no_server, kept)
+    registry = _add_hooks(app, settings, is_loopback if local else no_server, kept)
+    app.register_blueprint(documents(registry, version=version(PACKAGE), open_access=local))
     app.register_blueprint(questionnaire_blueprint(settings.canonical_base or CANONICAL_BASE))
     _add_health(app, kept)
     if demo:
@@ -61,17 +66,19 @@ def today_at(settings: Settings) -> Callable[[], date]:
 
 def _add_hooks(
     app: Flask, settings: Settings, allowed_server: Callable[[str], bool], store: Store
-) -> None:
+) -> Registry:
     today = today_at(settings)
     services = build_services(settings, today, allowed_server=allowed_server, store=store)
+    registry = Registry(services)
     app.register_blueprint(
         blueprint(
-            Registry(services),
+            registry,
             max_body=settings.max_body,
             hook_version=settings.hook_version,
             feedback=_feedback_into(store),
         )
     )
+    return registry
 
 
 def _feedback_into(store: Store) -> FeedbackSink:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from time import monotonic
@@ -35,13 +35,20 @@ from cds_service.record.model import PatientRecord
 from cds_service.record.pool import FetchPool
 from cds_service.record.queries import catalogue_of, prefetch_templates
 from cds_service.record.reader import RecordReader, order_references, unobtainable
-from cds_service.review import Case, Rules, facts_of, payers_of, review
+from cds_service.review import Case, Rules, group_of, payers_of, review
 from cds_service.settings import Settings, load_settings
 from cds_service.store import NullStore, Store
 from cds_service.terminology import Terminology
 
 EVALUATIONS = "massage-cds.evaluations"
+USAGE = (
+    "FHIR R4. Orders are ServiceRequests with a CPT code (97124, 97140). What prefetch lacks is "
+    "read from fhirServer."
+)
 REVIEW_ID = "massage-order-review"
+SELECT_ID = "massage-order-select"
+
+Render = Callable[[Sequence[Evaluation], cards.CardRequest], list[dict[str, Any]]]
 
 
 def build_services(
@@ -60,7 +67,8 @@ def build_services(
     reader = _reader(settings, rules)
     keeper = Keeper(store or NullStore(), settings.keep_requests)
     reviewer = Reviewer(rules, reader, settings.deadline, today, allowed_server, keeper)
-    return [_order_review(reviewer)] if "review" in settings.families else []
+    family = [_order_review(reviewer), _order_select(reviewer)]
+    return family if "review" in settings.families else []
 
 
 def _reader(settings: Settings, rules: Rules) -> RecordReader:
@@ -112,10 +120,22 @@ def _order_review(reviewer: Reviewer) -> Service:
         ),
         handler=reviewer.answer,
         prefetch=prefetch_templates(reviewer.reader.catalogue),
-        usage_requirements=(
-            "FHIR R4. Orders are ServiceRequests with a CPT code (97124, 97140). What prefetch "
-            "lacks is read from fhirServer."
+        usage_requirements=USAGE,
+    )
+
+
+def _order_select(reviewer: Reviewer) -> Service:
+    return Service(
+        id=SELECT_ID,
+        hook="order-select",
+        title="Massage order preview",
+        description=(
+            "While an order for massage therapy is chosen: red flags in the patient's record, and "
+            "what the payer will ask for on signing. Says nothing else."
         ),
+        handler=reviewer.preview,
+        prefetch=prefetch_templates(reviewer.reader.catalogue),
+        usage_requirements=USAGE,
     )
 
 
@@ -132,8 +152,18 @@ class Reviewer:
 
     def answer(self, request: HookRequest) -> HookResponse:
         """Return the cards for one call; raises HookError as `evaluations` does."""
+        return self._answer(request, cards.render)
+
+    def preview(self, request: HookRequest) -> HookResponse:
+        """Return the cards for the orders being selected; raises HookError as `evaluations` does.
+
+        The other drafts are context: what is signed together is judged on signing.
+        """
+        return self._answer(request, cards.preview)
+
+    def _answer(self, request: HookRequest, render: Render) -> HookResponse:
         evaluations, case, group = self.evaluations(request)
-        written = _cards(request, case, evaluations, group)
+        written = render(evaluations, _asked(request, case, group))
         return HookResponse(
             cards=written,
             extension=_explanation(evaluations) if request.explain else {},
@@ -149,12 +179,13 @@ class Reviewer:
         day, notes = self._day(drafts, request.patient_id)
         ends = monotonic() + self.deadline
         record = self._first(request, drafts, ends)
-        case = Case(drafts, record, day, notes=notes)
-        group = OrderGroup.of(facts_of(case, self.rules))
+        case = Case(drafts, record, day, notes=notes, selected=_selected(request))
+        group = group_of(case, self.rules)
         if group.orders:
             record = self._rest(request, case, group, ends)
             _refuse_unobtainable(record)
-            case = Case(drafts, record, day, self._acknowledged(request), notes)
+            acknowledged = self._acknowledged(request)
+            case = replace(case, record=record, acknowledged=acknowledged)
         return review(case, self.rules), case, group
 
     def _acknowledged(self, request: HookRequest) -> Mapping[str, date]:
@@ -212,11 +243,16 @@ class Reviewer:
         return server, "absent"
 
 
-def _cards(
-    request: HookRequest, case: Case, evaluations: list[Evaluation], group: OrderGroup
-) -> list[dict[str, Any]]:
+def _selected(request: HookRequest) -> frozenset[str] | None:
+    """Return the orders to be judged where the hook is about some of them."""
+    if request.hook != "order-select":
+        return None
+    return frozenset(order.reference for order in request.selected)
+
+
+def _asked(request: HookRequest, case: Case, group: OrderGroup) -> cards.CardRequest:
     named = {draft.reference: draft.resource for draft in group.drafts}
-    asked = cards.CardRequest(
+    return cards.CardRequest(
         hook_instance=request.hook_instance,
         patient=f"Patient/{request.patient_id}",
         orders=named,
@@ -226,7 +262,6 @@ def _cards(
         day=case.day,
         text_only=group.text_only,
     )
-    return cards.render(evaluations, asked)
 
 
 def _refuse_unobtainable(record: PatientRecord) -> None:
@@ -248,7 +283,7 @@ def _case_of(request: HookRequest, bundle: Mapping[str, Any], rules: Rules, toda
     drafts = [draft.resource for draft in request.draft_orders]
     record = record_of_bundle(request.patient_id, bundle)
     day, notes = order_day(drafts, request.patient_id, today, rules.zone, rules.terminology)
-    return Case(drafts, record, day, notes=notes)
+    return Case(drafts, record, day, notes=notes, selected=_selected(request))
 
 
 def cards_of(
@@ -256,7 +291,7 @@ def cards_of(
 ) -> list[dict[str, Any]]:
     """Return the cards of one request against a Bundle that holds the whole record."""
     case = _case_of(request, bundle, rules, today)
-    return _cards(request, case, review(case, rules), OrderGroup.of(facts_of(case, rules)))
+    return cards.render(review(case, rules), _asked(request, case, group_of(case, rules)))
 
 
 def explain(request: HookRequest, bundle: Mapping[str, Any] | None) -> list[Evaluation]:
