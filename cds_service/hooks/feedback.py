@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
+from cds_service.hooks import schemas
 from cds_service.hooks.errors import HookError
 from cds_service.hooks.request import parse_json
 
-OUTCOMES = ("accepted", "overridden")
-LONGEST_ID = 256
+LONGEST = 256
+LEAP = re.compile(r":60(?=[.Z+-])")
 
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)\Z", re.ASCII)
-_PRINTABLE = re.compile(r"[\x20-\x7e]+\Z")
+_NAME = re.compile(r"[\x20-\x7e]+\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,95 +45,59 @@ def parse_feedback(body: bytes) -> tuple[FeedbackEntry, ...]:
 
     Raises HookError 400 when one of them is wrong, with its index: then none may be kept.
     """
-    listed = parse_json(body).get("feedback")
-    if not isinstance(listed, list):
-        _refuse("feedback", 'send {"feedback": [...]}')
-    return tuple(_entry(entry, f"feedback[{at}]") for at, entry in enumerate(listed))
+    call = _without_nothing(parse_json(body))
+    problem = schemas.shallowest(schemas.problems("feedback", call))
+    if problem:
+        _refuse(problem.place, str(problem))
+    return tuple(_entry(entry, f"feedback[{at}]") for at, entry in enumerate(call["feedback"]))
 
 
-def _refuse(place: str, remedy: str) -> NoReturn:
-    words = f"{place} cannot be used: {remedy}. Nothing of this call was kept."
-    raise HookError(400, "value", words, place)
+def _without_nothing(value: Any) -> Any:
+    """Leave out null, "" and []: senders write them for what they do not have."""
+    if isinstance(value, dict):
+        return {
+            k: _without_nothing(v) for k, v in value.items() if v is not None and v not in ("", [])
+        }
+    return [_without_nothing(item) for item in value] if isinstance(value, list) else value
 
 
-def _entry(entry: object, place: str) -> FeedbackEntry:
-    if not isinstance(entry, dict):
-        _refuse(place, "send an object for each card")
-    outcome = entry.get("outcome")
-    if outcome not in OUTCOMES:
-        _refuse(f"{place}.outcome", f"write {' or '.join(OUTCOMES)}")
-    system, code, comment = _override(entry, place)
+def _refuse(place: str, words: str) -> NoReturn:
+    raise HookError(400, "value", f"{words}. Nothing of this call was kept.", place)
+
+
+def _entry(entry: Mapping[str, Any], place: str) -> FeedbackEntry:
+    given = entry.get("overrideReason", {})
+    reason = given.get("reason", {})
+    accepted = entry.get("acceptedSuggestions", ())
+    ids = (
+        _name(one["id"], f"{place}.acceptedSuggestions[{at}].id") for at, one in enumerate(accepted)
+    )
     return FeedbackEntry(
-        card=_id(entry.get("card"), f"{place}.card", "write the uuid of the card").lower(),
-        outcome=outcome,
-        at=_moment(entry.get("outcomeTimestamp"), f"{place}.outcomeTimestamp"),
-        suggestions=_suggestions(entry, outcome, place),
-        system=system,
-        code=code,
-        comment=comment,
+        card=_name(entry["card"], f"{place}.card").lower(),
+        outcome=entry["outcome"],
+        at=_moment(entry["outcomeTimestamp"], f"{place}.outcomeTimestamp"),
+        suggestions=tuple(one.lower() for one in ids),
+        system=_name(reason.get("system", ""), f"{place}.overrideReason.reason.system"),
+        code=_name(reason.get("code", ""), f"{place}.overrideReason.reason.code"),
+        comment=_comment(given.get("userComment")),
     )
 
 
-def _id(value: object, place: str, remedy: str) -> str:
-    if not isinstance(value, str) or len(value) > LONGEST_ID or not _PRINTABLE.match(value):
-        _refuse(place, remedy)
+def _name(value: str, place: str) -> str:
+    """Return a uuid, URI or code: a database takes no control characters, and no novels here."""
+    if value and (len(value) > LONGEST or not _NAME.match(value)):
+        _refuse(place, f"{place} must be at most {LONGEST} plain characters")
     return value
 
 
-def _moment(value: object, place: str) -> datetime:
-    remedy = "write an RFC 3339 time in UTC such as 2026-03-16T14:05:00Z"
-    if not isinstance(value, str) or not _MOMENT.match(value):
-        _refuse(place, remedy)
+def _moment(value: str, place: str) -> datetime:
+    """Return the moment in UTC; a leap second counts as the one before it."""
     try:
-        return datetime.fromisoformat(value.upper()).astimezone(UTC)
+        return datetime.fromisoformat(LEAP.sub(":59", value.upper())).astimezone(UTC)
     except (ValueError, OverflowError):
-        _refuse(place, remedy)
+        _refuse(place, f"{place} must be a day and time that exist")
 
 
-def _suggestions(entry: Mapping[str, Any], outcome: str, place: str) -> tuple[str, ...]:
-    """Return the accepted suggestions; they are demanded of an accepted card alone."""
-    place = f"{place}.acceptedSuggestions"
-    listed = entry.get("acceptedSuggestions")
-    if outcome != "accepted":
-        listed = listed or []
-    elif not listed:
-        _refuse(place, "name the suggestions that were accepted")
-    if not isinstance(listed, list):
-        _refuse(place, 'write [{"id": uuid}]')
-    return tuple(_suggestion(item, f"{place}[{at}]") for at, item in enumerate(listed))
-
-
-def _suggestion(item: object, place: str) -> str:
-    value = item.get("id") if isinstance(item, dict) else None
-    return _id(value, f"{place}.id", "write the uuid of the suggestion").lower()
-
-
-def _override(entry: Mapping[str, Any], place: str) -> tuple[str, str, str | None]:
-    """Return (system, code, comment); a Coding may lack its display, and some lack the system."""
-    given = entry.get("overrideReason")
-    if given is None:
-        return "", "", None
-    place = f"{place}.overrideReason"
-    if not isinstance(given, dict):
-        _refuse(place, "write an object with reason, userComment or both")
-    comment = given.get("userComment")
-    if comment is not None and not isinstance(comment, str):
-        _refuse(f"{place}.userComment", "write a text")
-    if given.get("reason") is None and not comment:
-        _refuse(place, "give a reason, a userComment or both")
-    return *_reason(given.get("reason"), f"{place}.reason"), _text(comment)
-
-
-def _reason(reason: object, place: str) -> tuple[str, str]:
-    if reason is None:
-        return "", ""
-    if not isinstance(reason, dict):
-        _refuse(place, "write a Coding")
-    code = _id(reason.get("code"), f"{place}.code", "write the code of the reason")
-    system = reason.get("system")
-    return _id(system, f"{place}.system", "write a URI") if system is not None else "", code
-
-
-def _text(comment: str | None) -> str | None:
+def _comment(comment: str | None) -> str | None:
     """Return the comment without NUL, which no database takes."""
     return comment.replace("\0", "") if comment else None

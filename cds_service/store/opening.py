@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import UTC, datetime
+
 from cds_service.store.database import Database
 from cds_service.store.secret import load_secret
 from cds_service.store.setup import Setup
@@ -18,8 +21,13 @@ def database_of(setup: Setup) -> Database:
     return Database(url, seconds=setup.seconds)
 
 
-def open_store(setup: Setup) -> SqlStore:
+def utc_now() -> datetime:
+    """Return the moment, aware."""
+    return datetime.now(UTC)
+
+
+def open_store(setup: Setup, now: Callable[[], datetime] = utc_now) -> SqlStore:
     """Return a store that is not started yet; raises StoreError."""
     spool = Spool(setup.folder / SPOOL, setup.spool_limit)
     secret = load_secret(setup.secret, setup.folder)
-    return SqlStore(database_of(setup), spool, secret=secret, zone=setup.zone)
+    return SqlStore(database_of(setup), spool, secret=secret, zone=setup.zone, now=now)

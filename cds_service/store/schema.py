@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
@@ -13,12 +10,15 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.script.revision import RevisionError
 from alembic.util.exc import CommandError
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 
 from cds_service.store.model import StoreError
 
 FOLDER = Path(__file__).parent / "migrations"
-LOCK_NUMBER = 97124
+ALONE = {
+    "sqlite": "BEGIN IMMEDIATE",
+    "postgresql": "SELECT pg_advisory_xact_lock(97124)",
+}
 NEWER = (
     "the database was made by a newer version of massage-cds (revision {0}): start that version, "
     "or name another database in MASSAGE_CDS_DATABASE_URL"
@@ -32,10 +32,10 @@ def migrate(engine: Engine) -> None:
     """
     if not pending(engine):
         return
-    with _alone(engine), engine.begin() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK_NUMBER})"))
-        _upgrade(connection)
+    with engine.begin() as connection:
+        # All or nothing, and one at a time: SQLite's driver would not begin before a CREATE.
+        connection.exec_driver_sql(ALONE[connection.dialect.name])
+        command.upgrade(_config(connection), "head")
 
 
 def pending(engine: Engine) -> list[str]:
@@ -58,19 +58,3 @@ def _config(connection: Connection | None = None) -> Config:
     config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
     config.attributes["connection"] = connection
     return config
-
-
-def _upgrade(connection: Connection) -> None:
-    command.upgrade(_config(connection), "head")
-
-
-@contextmanager
-def _alone(engine: Engine) -> Iterator[None]:
-    """Hold the lock file beside an SQLite database; PostgreSQL has a lock of its own."""
-    name = engine.url.database
-    if engine.dialect.name != "sqlite" or not name:
-        yield
-        return
-    with Path(f"{name}.migrate").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, tzinfo
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime, tzinfo
 from time import monotonic
 from typing import Any
 
@@ -31,15 +31,23 @@ log = logging.getLogger(__name__)
 
 QUIET_SECONDS = 10.0
 
+Clock = Callable[[], datetime]
+
 
 class SqlStore:
-    """Implements `Store`; `zone` is the site's: acknowledgements count by its calendar days."""
+    """Implements `Store`.
 
-    def __init__(self, database: Database, spool: Spool, *, secret: bytes, zone: tzinfo) -> None:
+    `zone` is the site's, by whose days acknowledgements count; `now` gives an aware datetime.
+    """
+
+    def __init__(
+        self, database: Database, spool: Spool, *, secret: bytes, zone: tzinfo, now: Clock
+    ) -> None:
         self._database = database
         self._spool = spool
         self._secret = secret
         self._zone = zone
+        self._now = now
         self._tokens = Tokens(database)
         self._drainer = Drainer(spool, database, self._tokens.save)
         self._recorded = 0
@@ -86,8 +94,8 @@ class SqlStore:
 
     def feedback(self, service: str, client: str, entries: Sequence[FeedbackGiven]) -> None:
         """Keep feedback in the database, or in the worker's file while it is down."""
-        now = datetime.now(UTC)
-        fields = [feedback_fields(entry, service, client, now) for entry in entries]
+        received = self._now()
+        fields = [feedback_fields(entry, service, client, received) for entry in entries]
         if not (self.flush() and self._inserted(fields)):
             for each in fields:
                 self._spooled(each)

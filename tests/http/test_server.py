@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing, contextmanager
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -37,9 +38,15 @@ def wait_for(condition):
 
 
 @contextmanager
-def started(*arguments):
+def started(*arguments, **variables):
+    with TemporaryDirectory() as state:
+        yield from _started(arguments, {"STATE": state} | variables)
+
+
+def _started(arguments, variables):
     port = free_port()
     environ = {k: v for k, v in os.environ.items() if not k.startswith("MASSAGE_CDS_")}
+    environ |= {f"MASSAGE_CDS_{name}": str(value) for name, value in variables.items()}
     process = subprocess.Popen(
         [*COMMAND, *arguments, "--port", str(port)],
         env=environ,

@@ -15,6 +15,7 @@ from cds_service.store.tables import GUIDANCE
 OURS = "https://massage-cds.example.org/fhir/CodeSystem/override-reasons"
 HL7 = "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
 NOON = datetime(2026, 3, 16, 16, 0, tzinfo=UTC)
+RECEIVED = NOON + timedelta(days=30)
 LATER = NOON + timedelta(days=800)
 SECONDS = 0.2
 
@@ -27,7 +28,7 @@ def setup_of(folder, url=None, **changes):
 @contextmanager
 def opened(folder, url=None, *, started=True, **changes):
     """A store whose thread does not run: a test moves the spool itself, with flush."""
-    store = open_store(setup_of(folder, url, **changes))
+    store = open_store(setup_of(folder, url, **changes), lambda: RECEIVED)
     store._drainer.start = lambda: None
     try:
         if started:

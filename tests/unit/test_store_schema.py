@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
@@ -65,3 +66,21 @@ def test_a_database_of_a_newer_version_stops_the_start(url, tmp_path):
     database.close()
     with pytest.raises(StoreError, match=r"newer version.*9999"), opened(tmp_path, url):
         pass
+
+
+def test_one_cut_short_leaves_nothing_behind(url, monkeypatch):
+    upgrade = command.upgrade
+
+    def die(*arguments):
+        upgrade(*arguments)
+        raise KeyboardInterrupt
+
+    database = Database(url)
+    monkeypatch.setattr(command, "upgrade", die)
+    with pytest.raises(KeyboardInterrupt):
+        migrate(database.engine)
+    assert inspect(database.engine).get_table_names() == []
+    monkeypatch.undo()
+    migrate(database.engine)
+    assert database.behind() == []
+    database.close()
