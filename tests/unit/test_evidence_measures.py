@@ -408,7 +408,8 @@ def test_groups_hold_several_measures():
 def test_holes():
     assert asks({}, unread=("measures",)) == "unknown"
     assert asks({"of": "odi"}, unread=("responses",)) == "unknown"
-    assert asks({}, unread=("responses", "vitals")) == "not-met"
+    assert asks({}, unread=("responses",)) == "unknown"
+    assert asks({}, unread=("vitals",)) == "not-met"
     assert asks({"of": "temperature"}, unread=("vitals",)) == "unknown"
     assert asks({"of": "temperature"}, unread=("measures",)) == "not-met"
     assert asks({"of": "range-of-motion"}, unread=("exams",)) == "unknown"
