@@ -13,6 +13,7 @@ from cds_service.hooks.blueprint import blueprint
 from cds_service.hooks.request import HookRequest
 from cds_service.hooks.response import HookResponse
 from cds_service.hooks.service import Handler, Registry, Service
+from tests.oracle import CheckedClient
 
 INSTANCE = "619f38c5-b202-43d8-875b-48a0a41e519f"
 LIMIT = 20_000
@@ -87,6 +88,7 @@ def service(name: str = "review", handler: Handler = one_card, **more: Any) -> S
 def make_app(*services: Service, testing: bool = True) -> Flask:
     app = Flask("test")
     app.testing = testing
+    app.test_client_class = CheckedClient
     errors.install(app)
     cors.install(app, lambda origin: origin == PAGE)
     app.register_blueprint(blueprint(Registry(services or [service()]), max_body=LIMIT))

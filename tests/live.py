@@ -10,6 +10,7 @@ from flask import Flask, request
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from cds_service.sandbox import SandboxStore, sandbox_blueprint
+from tests.oracle import checked
 
 UNTOLD = {"_count", "_format", "_sort", "_offset", "page", "_page"}
 TOKEN = re.compile(r"\{\{\s*%?context\.(\w+)\s*\}\}")
@@ -75,7 +76,7 @@ class Service:
 
     def templates(self):
         """Return the prefetch templates that discovery names."""
-        answer = self.session.get(f"{self.url}/cds-services", timeout=10)
+        answer = checked(self.session.get(f"{self.url}/cds-services", timeout=10))
         answer.raise_for_status()
         named = {entry["id"]: entry for entry in answer.json()["services"]}
         return named[self.service_id].get("prefetch", {})
@@ -83,13 +84,12 @@ class Service:
     def post(self, body):
         """Return the answer to a hook request."""
         address = f"{self.url}/cds-services/{self.service_id}"
-        return self.session.post(address, json=body, timeout=30)
+        return checked(self.session.post(address, json=body, timeout=30))
 
     def evaluations(self, body):
         """Return the evaluations of a request that asks for them."""
         answer = self.post(body | {"extension": {"massage-cds.explain": True}})
         assert answer.status_code == 200, answer.text
-        assert isinstance(answer.json()["cards"], list)
         return answer.json()["extension"]["massage-cds.evaluations"]
 
 

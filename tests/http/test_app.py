@@ -6,6 +6,7 @@ from cds_service import app as app_module
 from cds_service.app import create_app, today_at
 from cds_service.settings import load_settings
 from tests.hook_calls import REQUEST, assert_outcome, changed, service
+from tests.oracle import CheckedClient
 
 
 class Built:
@@ -28,6 +29,7 @@ def client_of(*, open_access=True, demo=False, **variables):
     settings = load_settings({f"MASSAGE_CDS_{key}": value for key, value in variables.items()})
     app = create_app(settings, open_access=open_access, demo=demo)
     app.testing = True
+    app.test_client_class = CheckedClient
     return app.test_client()
 
 
