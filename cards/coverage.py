@@ -138,15 +138,16 @@ def _state(
     states = {
         "lapsed": evaluation.gap == "lapsed",
         "held": held,
-        "dose": evaluation.approvable_now,
         "unread": not blocking and _only_holes(evaluation, deciding),
+        "dose": evaluation.approvable_now,
         "needed": blocking,
     }
     return next((name for name, fits in states.items() if fits), "open")
 
 
 def _only_holes(evaluation: Evaluation, deciding: Iterable[CriterionResult]) -> bool:
-    undecided = [item for item in deciding if item.status is not Status.MET]
+    """Whether nothing but unread data keeps the criteria open, also behind a part that fits."""
+    undecided = [item for item in deciding if item.status is not Status.MET and not item.derived]
     explained = all(item.status is Status.UNKNOWN and item.holes for item in undecided)
     return bool(evaluation.unread) and explained
 
@@ -244,7 +245,7 @@ def _wishes(evaluation: Evaluation, view: Json) -> list[Wish]:
         for item in items
         if item.action
     ]
-    return [*_dose_wish(evaluation, items), *wishes]
+    return [*(_dose_wish(evaluation, items) if view["state"] != "unread" else []), *wishes]
 
 
 def _offered(evaluation: Evaluation, view: Json) -> list[MissingItem]:

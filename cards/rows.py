@@ -130,14 +130,14 @@ def _rank(row: Row) -> int:
 
 
 def holes_of(holes: Iterable[Hole]) -> tuple[Hole, ...]:
-    """Return the holes as plain words and reason, each once, without search parameters."""
-    named = ((_read(hole), hole.reason) for hole in holes)
-    return tuple(Hole("", query, reason) for query, reason in dict.fromkeys(named))
+    """Return the holes as resource type, plain words and reason, each once."""
+    return tuple(dict.fromkeys(map(_told, holes)))
 
 
-def _read(hole: Hole) -> str:
+def _told(hole: Hole) -> Hole:
     resource = hole.query.split("?")[0].split("/")[0]
-    return str(WORDS["records"].get(hole.key) or WORDS["records"].get(resource) or resource)
+    words = WORDS["records"].get(hole.key) or WORDS["records"].get(resource) or resource
+    return Hole(resource, str(words), hole.reason)
 
 
 def _tells(

@@ -144,7 +144,7 @@ def test_part_of_the_record_not_read(service, fhir_server):
     )
     assert card["summary"].endswith(" more; sign again, or check the chart")
     assert "only because part of the record could not be read" in card["detail"]
-    assert "| could not be read: diagnoses (EHR error timeout) |" in (card["detail"])
+    assert "| could not be read: diagnoses (Condition: EHR error timeout) |" in (card["detail"])
     assert "appear met" not in card["summary"] + card["detail"]
 
 

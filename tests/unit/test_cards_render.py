@@ -158,7 +158,7 @@ def test_holes_are_named():
         "Massage: CCA criteria cannot be confirmed - could not be read: "
         "measurements (no answer in time); sign again, or check the chart"
     )
-    told = "measurements (no answer in time)"
+    told = "measurements (Observation: no answer in time)"
     assert f"**Could not be read:** {told}; criteria that need it stay open." in card["detail"]
     assert f"| PROMIS-29 | could not be read: {told} |" in card["detail"]
     assert "patient=p1" not in card["detail"]
@@ -168,7 +168,7 @@ def test_a_hole_beside_a_missing_document_is_not_the_only_reason():
     missing = (item("CCA-D1b", "Functional goals"),)
     [card] = render([evaluation(unread=(HOLE,), missing=missing)], request())
     assert "one more item needed: Functional goals" in card["summary"]
-    assert "**Could not be read:** measurements (no answer in time)" in card["detail"]
+    assert "**Could not be read:** measurements (Observation: no answer in time)" in card["detail"]
 
 
 def test_an_unknown_without_evidence_is_not_found_in_the_record():
@@ -327,3 +327,13 @@ def test_hostile_text_stays_text(text):
         assert not re.search("[\u202e\u0000]", card["detail"] + card["summary"])
         for line in unescaped.splitlines():
             assert line.count("|") in (0, 4)
+
+
+def test_a_part_that_fits_is_not_offered_where_only_a_hole_keeps_the_rest_open():
+    part = criterion("CCA-D-PART", "unknown", "Part", because="One visit", derived=True)
+    criteria = (criterion("CCA-D2", "unknown", "PROMIS-29", holes=(HOLE,)), part)
+    amount = six_visits_four_supported().approvable_now
+    found = evaluation(unread=(HOLE,), criteria=criteria, approvable_now=amount)
+    [card] = render([found], request())
+    assert "could not be read: measurements" in card["summary"]
+    assert "suggestions" not in card
