@@ -95,7 +95,7 @@ def coded_by(terminology: Terminology, concepts: Iterable[object]) -> list[Codin
     if site is None:
         return codings(concepts)
     listed = list(concepts)
-    return site.meant(codings(listed), words_of(listed))
+    return site.meant(codings(listed), _uncoded(listed))
 
 
 def known_codes(facts: Facts, concepts: Iterable[object]) -> tuple[Coding, ...]:
@@ -110,7 +110,14 @@ def via(facts: Facts, concepts: Iterable[object]) -> str | None:
     if site is None:
         return None
     listed = list(concepts)
-    return site.via(codings(listed), words_of(listed))
+    return site.via(codings(listed), _uncoded(listed))
+
+
+def _uncoded(concepts: Iterable[object]) -> Iterator[str]:
+    """Yield the words of concepts that carry no code."""
+    for concept in concepts:
+        if not codings([concept]):
+            yield from words_of([concept])
 
 
 def codes(concepts: Iterable[object]) -> frozenset[str]:

@@ -148,7 +148,8 @@ class Forms:
 def _mapped(form: Form) -> Iterator[Form]:
     """Yield a response to a questionnaire of the site as the form of ours that it stands for."""
     site = form.facts.terminology.site
-    if site and (mapped := site.form(fields.text(form.resource, "questionnaire") or "")):
+    canonical = fields.text(form.resource, "questionnaire") or ""
+    for mapped in site.forms(canonical) if site else ():
         names = frozenset({mapped.name, f"{FORMS}/{mapped.name}"})
         yield replace(form, questionnaires=names, version=None, mapped=mapped)
 

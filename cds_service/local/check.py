@@ -23,6 +23,7 @@ from cds_service.terminology.systems import LOINC, normal_system
 
 PAGE = "see docs/site-file.md"
 LONGEST = 160
+FEW = 40
 TARGETS = ("value-set", "measure", "means", "content", "plan-code", "program", "region")
 
 
@@ -170,12 +171,10 @@ class _Check:
             yield from self._form(path, form)
 
     def _form(self, path: Path, form: Mapping[str, Any]) -> Iterator[Problem]:
-        name = form.get("form")
-        if name is not None and name not in self.known.forms:
+        if "form" in form and form["form"] not in self.known.forms:
             names = frozenset(self.known.forms)
-            yield self._unknown((*path, "form"), "form", name, names)
+            yield self._unknown((*path, "form"), "form", form["form"], names)
             return
-        items = self.known.forms.get(name or "", frozenset())
         links: set[str] = set()
         for index, item in enumerate(form["items"]):
             here: Path = (*path, "items", index)
@@ -183,16 +182,21 @@ class _Check:
                 what = f"linkId {item['link']!r} stands twice"
                 yield self.source.problem(here, what, "map each item once")
             links.add(item["link"])
-            yield from self._item(here, item, name, items)
+            if "item" in item:
+                yield from self._of_form(here, item["item"], item.get("form") or form.get("form"))
+            yield from self._item(here, item)
 
-    def _item(
-        self, path: Path, item: Mapping[str, Any], form: str | None, items: frozenset[str]
-    ) -> Iterator[Problem]:
-        if "item" in item and form is None:
-            remedy = 'name our form in the table above: form = "..."'
+    def _of_form(self, path: Path, item: str, form: str | None) -> Iterator[Problem]:
+        items = self.known.forms.get(form or "")
+        if form is None:
+            remedy = 'name our form, here or for all items: form = "..."'
             yield self.source.problem(path, "item without a form", remedy)
-        elif "item" in item and item["item"] not in items:
-            yield self._unknown((*path, "item"), f"item of {form}", item["item"], items)
+        elif items is None:
+            yield self._unknown((*path, "form"), "form", form, frozenset(self.known.forms))
+        elif item not in items:
+            yield self._unknown((*path, "item"), f"item of {form}", item, items)
+
+    def _item(self, path: Path, item: Mapping[str, Any]) -> Iterator[Problem]:
         if "means" in item and not _is_scored(item["means"]):
             what = f"{item['means']} is no item that is scored here"
             remedy = "write the LOINC code of a PROMIS-29 item, or map to a measure or item"
@@ -232,8 +236,9 @@ class _Check:
 
     def _unknown(self, path: Path, kind: str, value: str, known: frozenset[str]) -> Problem:
         close = get_close_matches(value, sorted(known), 1)
-        shown = ", ".join(sorted(known)) if len(known) <= 40 else "docs/value-sets.md lists them"
-        remedy = f"write {close[0]}" if close else f"use one of: {shown}"
+        few = len(known) <= FEW
+        shown = f"use one of: {', '.join(sorted(known))}" if few else "see docs/value-sets.md"
+        remedy = f"write {close[0]}" if close else shown
         return self.source.problem(path, f"unknown {kind} {value!r}", remedy)
 
 

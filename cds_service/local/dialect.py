@@ -54,7 +54,7 @@ class Site:
     name: str
     meanings: Mapping[Key, Meaning]
     items: Mapping[Key, Meaning]
-    mapped: Mapping[str, MappedForm]
+    mapped: Mapping[str, tuple[MappedForm, ...]]
     phrases: Mapping[str, tuple[str, ...]]
     search: Mapping[str, tuple[str, ...]]
     measured: tuple[tuple[str, frozenset[str]], ...]
@@ -69,7 +69,7 @@ class Site:
         parts = {
             "codes and words": len(self.meanings),
             "items of questionnaires": len(self.items)
-            + sum(len(form.items) for form in self.mapped.values()),
+            + sum(len(form.items) for forms in self.mapped.values() for form in forms),
             "phrases": sum(map(len, self.phrases.values())),
             "products": len(self.routes),
         }
@@ -91,9 +91,9 @@ class Site:
         """Say which mappings the codings and words go through; None when through none."""
         return "; ".join(dict.fromkeys(one.via for one in self._meanings(codings, words))) or None
 
-    def form(self, questionnaire: str) -> MappedForm | None:
-        """Return our form that a questionnaire asks, by its canonical without version."""
-        return self.mapped.get(normal_canonical(questionnaire))
+    def forms(self, questionnaire: str) -> Sequence[MappedForm]:
+        """Return our forms whose items a questionnaire asks, by its canonical."""
+        return self.mapped.get(normal_canonical(questionnaire), ())
 
     def item(self, questionnaire: str, link: str) -> str:
         """Return the linkId by which we know an item: the code it stands for, else its own."""

@@ -126,21 +126,22 @@ class _Compiler:
             if normal_system(system) == LOINC and promis.is_item(code):
                 yield frozenset()
 
-    def _forms(self) -> Iterator[tuple[str, MappedForm]]:
+    def _forms(self) -> Iterator[tuple[str, tuple[MappedForm, ...]]]:
         for index, entry in enumerate(self.data.get("questionnaires", ())):
             canonical = normal_canonical(entry["canonical"])
-            asked: dict[str, MappedItem] = {}
+            asked: dict[str, dict[str, MappedItem]] = {}
             for place, item in enumerate(entry["items"]):
                 line = self.source.line(("questionnaires", index, "items", place))
                 if "item" in item:
                     via = _via(line, f"item {item['link']}", f"item {item['item']}")
-                    asked[item["link"]] = MappedItem(
-                        item["item"], _words_of(item.get("answers")), via
-                    )
+                    name = item.get("form") or entry["form"]
+                    known = MappedItem(item["item"], _words_of(item.get("answers")), via)
+                    asked.setdefault(name, {})[item["link"]] = known
                 else:
                     self._item(canonical, item, line)
-            if "form" in entry:
-                yield canonical, MappedForm(entry["form"], bool(entry.get("complete")), asked)
+            whole = entry.get("form") if entry.get("complete") else None
+            found = (MappedForm(name, name == whole, items) for name, items in asked.items())
+            yield canonical, tuple(found)
 
     def _item(self, canonical: str, item: Mapping[str, Any], line: int) -> None:
         link = item["link"]

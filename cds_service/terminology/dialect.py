@@ -60,8 +60,8 @@ class Dialect(Protocol):
     def via(self, codings: Iterable[Coding], words: Iterable[str]) -> str | None:
         """Say which mappings the codings and words go through; None when through none."""
 
-    def form(self, questionnaire: str) -> MappedForm | None:
-        """Return our form that a questionnaire asks, by its canonical without version."""
+    def forms(self, questionnaire: str) -> Sequence[MappedForm]:
+        """Return our forms whose items a questionnaire asks, by its canonical."""
 
     def item(self, questionnaire: str, link: str) -> str:
         """Return the linkId by which we know an item: the code it stands for, else its own."""
