@@ -8,6 +8,7 @@ from itertools import islice
 from threading import Event, Lock, Thread
 from time import monotonic
 
+from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from cds_service.store.database import Database
@@ -38,7 +39,7 @@ class Drainer:
         self._due = Event()
         self._end = Event()
         self._thread: Thread | None = None
-        self._adopted_at = -IDLE
+        self._looked_at = -IDLE
         self.moved = 0
         self.refused = 0
         self.adopted = 0
@@ -77,7 +78,7 @@ class Drainer:
         with self._work:
             try:
                 self._database.recover()
-                self._adopt()
+                self._look_round()
                 self._beside()
                 while segments := self._spool.sealed():
                     self._move_all(segments)
@@ -85,11 +86,13 @@ class Drainer:
                 return False
             return True
 
-    def _adopt(self) -> None:
+    def _look_round(self) -> None:
+        """Now and then see that the database answers, and whether other processes have died."""
         now = monotonic()
-        if now - self._adopted_at < IDLE:
+        if now - self._looked_at < IDLE:
             return
-        self._adopted_at = now
+        self._looked_at = now
+        self._database.run(lambda connection: connection.execute(select(1)))
         found = self._spool.adopt()
         self.adopted += found
         if found:

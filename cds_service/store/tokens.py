@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from threading import Lock
+from time import monotonic
 
 from sqlalchemy import delete
 from sqlalchemy.exc import SQLAlchemyError
@@ -14,6 +15,7 @@ from cds_service.store.tables import JTI
 from cds_service.store.writing import insert_tokens, jti_row
 
 PURGE_EVERY = 1000
+DROP_SECONDS = 300.0
 
 Token = tuple[str, str]
 
@@ -27,6 +29,7 @@ class Tokens:
         self._seen: dict[Token, datetime] = {}
         self._unsaved: set[Token] = set()
         self._calls = 0
+        self._dropped_at = monotonic()
 
     def remember(self, iss: str, jti: str, expires: datetime) -> bool:
         """Return whether a token is new, and keep it until it expires."""
@@ -53,10 +56,13 @@ class Tokens:
             return None
 
     def save(self) -> None:
-        """Write what the database missed while it was down, and drop what has expired there.
+        """Write what the database missed while it was down, and now and then drop what has expired.
 
         Raises DownError.
         """
+        if monotonic() - self._dropped_at > DROP_SECONDS:
+            drop_expired(self._database, datetime.now(UTC))
+            self._dropped_at = monotonic()
         with self._lock:
             waiting = {token: self._seen[token] for token in self._unsaved if token in self._seen}
         if waiting:

@@ -10,7 +10,8 @@ from uuid import uuid4
 from sqlalchemy import Connection, Select, and_, delete, exists, func, not_, or_, select, update
 
 from cds_service.store.database import Database
-from cds_service.store.tables import ACCESS, CARD, FEEDBACK, GUIDANCE, JTI, METADATA
+from cds_service.store.tables import ACCESS, CARD, FEEDBACK, GUIDANCE, METADATA
+from cds_service.store.tokens import drop_expired
 
 CHUNK = 500
 
@@ -52,13 +53,7 @@ def prune(database: Database, before: datetime, now: datetime | None = None) -> 
     removed = {
         "guidance": _prune_guidance(database, before),
         "feedback": database.run(lambda connection: _prune_feedback(connection, before)),
-        "jti": database.run(
-            lambda connection: (
-                connection.execute(
-                    delete(JTI).where(JTI.c.expires < (now or datetime.now(UTC)))
-                ).rowcount
-            )
-        ),
+        "jti": drop_expired(database, now or datetime.now(UTC)),
     }
     note_access(database, "prune", f"before {before.isoformat()}: {removed}")
     return removed

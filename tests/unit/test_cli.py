@@ -41,6 +41,7 @@ def written(tmp_path, name, value):
 
 COMMANDS = [[], ["demo"], ["serve"], ["explain"], ["policies"]]
 COMMANDS += [["policies", name] for name in ("list", "show", "check", "test")]
+COMMANDS += [["store"], *(["store", name] for name in ("migrate", "status", "prune"))]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

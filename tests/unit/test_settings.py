@@ -85,6 +85,10 @@ def test_paths_have_to_exist(tmp_path):
         ("FAMILIES", ""),
         ("HOOK_VERSION", "one"),
         ("THREADS", "many"),
+        ("STATE", __file__),
+        ("KEEP_REQUESTS", "all"),
+        ("RETENTION", "0"),
+        ("SPOOL_LIMIT", "1"),
     ],
 )
 def test_a_bad_value_is_refused_in_one_line(name, value):
@@ -121,6 +125,26 @@ def test_a_bad_file_is_refused_in_one_line(tmp_path, text, words):
 def test_a_file_that_is_not_there_is_named():
     with pytest.raises(SettingsError, match=r"MASSAGE_CDS_CONFIG.*nowhere"):
         load_settings({"MASSAGE_CDS_CONFIG": "/nowhere.toml"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("SECRET", "shortsecret"), ("DATABASE_URL", "mysql://cds:shortsecret@host/name")],
+)
+def test_a_bad_secret_is_refused_without_telling_it(name, value):
+    with pytest.raises(SettingsError, match=f"MASSAGE_CDS_{name}: the value.*write") as caught:
+        load_settings({f"MASSAGE_CDS_{name}": value})
+    assert "shortsecret" not in str(caught.value)
+
+
+def test_secrets_show_in_no_repr(tmp_path):
+    file = tmp_path / "secret"
+    file.write_text("a secret of the site\n", encoding="utf-8")
+    url = "postgresql://cds:hidden@host/name"
+    read = load_settings({"MASSAGE_CDS_SECRET": str(file), "MASSAGE_CDS_DATABASE_URL": url})
+    assert (read.secret.value, read.database_url.value) == ("a secret of the site", url)
+    assert "secret of" not in repr(read)
+    assert "hidden" not in repr(read)
 
 
 def test_settings_cannot_be_changed():

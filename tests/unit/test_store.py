@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from cds_service.hooks.feedback import FeedbackEntry
-from cds_service.store import NullStore, StoreError
+from cds_service.store import NullStore, StoreError, tokens
 from cds_service.store.database import Database
 from cds_service.store.reasons import UNKNOWN, reason
 from cds_service.store.tables import ACCESS, CARD, FEEDBACK, GUIDANCE, JTI
@@ -273,6 +273,13 @@ class TestTokens:
             assert not one.remember("iss", "a", LATER)
             one.flush()
             assert not other.remember("iss", "a", LATER)
+
+    def test_expired_ones_go(self, store, monkeypatch):
+        store.remember("iss", "old", NOON - timedelta(days=9999))
+        store.remember("iss", "new", datetime.now(UTC) + timedelta(hours=1))
+        monkeypatch.setattr(tokens, "DROP_SECONDS", -1)
+        store.flush()
+        assert [row.jti for row in rows(store, JTI)] == ["new"]
 
 
 class TestDatabaseDown:
