@@ -34,6 +34,7 @@ OUR_WORD = re.compile(r"[A-Z]{2,}")
 # Ours as well, looked at one by one: the name follows the rule that it adapts.
 REVIEWED = {
     "KP-BX1": "KP-X1 as it binds the terminally ill",
+    "CCA-V1-split": "the item whose click splits an order at the limit of CCA-V1",
 }
 SHORTEST_REASON = 20
 # Readings of the text are no rules; a file may name one where it stands for a line of its own.
@@ -99,7 +100,7 @@ def test_each_rule_is_kept(policy):
 @pytest.mark.parametrize("policy", PREFIX)
 def test_nothing_else_is_kept(policy):
     criteria = FILES[policy]["criteria"].keys()
-    others = {name for name in kept(policy) - RULES if not READING.fullmatch(name)}
+    others = {name for name in kept(policy) - RULES - set(REVIEWED) if not READING.fullmatch(name)}
     assert {name for name in others if name not in criteria or not ours(name, policy)} == set()
 
 
