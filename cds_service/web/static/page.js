@@ -44,6 +44,7 @@ class Desk {
       event.preventDefault();
       this.sign();
     });
+    find("#sign").disabled = false;
   }
 
   async sign(lead = "") {
