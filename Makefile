@@ -28,6 +28,7 @@ docs: $(STAMPS)/dev
 	$(BIN)/python -m cds_service.card_page > docs/cards.md
 	$(BIN)/python -m cds_service.terminology.document
 	$(BIN)/python -m cds_service.policies.document
+	$(BIN)/python -m tests.conformance.page
 
 # Patients and requests of the demo, made from fhir_fixtures/stories.
 fixtures: $(STAMPS)/run

@@ -17,6 +17,7 @@ CASES = Path(__file__).parent / "spec" / "cases"
 
 def pytest_configure(config):
     config.addinivalue_line("markers", f"shared: reads the folder that {VARIABLE} names")
+    config.addinivalue_line("markers", "requirement(numbers): demands of CDS Hooks that it tests")
 
 
 def pytest_collection_modifyitems(config, items):

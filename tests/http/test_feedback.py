@@ -22,6 +22,7 @@ from tests.hook_calls import service as fake_service
 from tests.live import FhirServer, Service, prefetch_of, serve
 from tests.unit.store_help import HL7, OURS, count, opened, rows
 
+requirement = pytest.mark.requirement
 PATH = "/cds-services/review/feedback"
 CARD = "4e0a3a1e-3283-4575-ab82-028d55fe2719"
 OTHER = "5e0a3a1e-3283-4575-ab82-028d55fe2719"
@@ -69,6 +70,7 @@ def post(client, *entries):
     return client.post(PATH, json={"feedback": list(entries)})
 
 
+@requirement(53, 55)
 def test_entries_of_several_calls_are_taken(client, sink):
     answer = post(client, TAKEN, OVERRIDDEN)
     assert (answer.status_code, answer.get_json()) == (200, {})
@@ -85,6 +87,7 @@ def test_entries_of_several_calls_are_taken(client, sink):
     ]
 
 
+@requirement(54, 55)
 @pytest.mark.parametrize(
     "more",
     [
@@ -101,6 +104,7 @@ def test_what_clients_may_send(client, sink, more):
     assert len(sink.calls) == 1
 
 
+@requirement(54, 56)
 @pytest.mark.parametrize(
     ("wrong", "place"),
     [
@@ -129,6 +133,7 @@ def test_one_bad_entry_refuses_the_call_with_its_index(client, sink, wrong, plac
     assert sink.calls == []
 
 
+@requirement(53)
 @pytest.mark.parametrize("body", [{}, {"feedback": TAKEN}, {"feedback": []}, []])
 def test_a_call_without_entries_is_refused(client, sink, body):
     assert_outcome(client.post(PATH, json=body), 400)
@@ -252,6 +257,7 @@ def test_another_reason_changes_nothing(tmp_path):
         assert effects(store) == ["stop", "stop"]
 
 
+@requirement(55, 56)
 def test_the_same_entry_again_adds_no_row_and_a_comment_reaches_no_log(tmp_path, caplog):
     caplog.set_level(logging.DEBUG)
     with hospital(tmp_path, clot(-3, "provisional")) as (store, service, sign):
@@ -264,6 +270,7 @@ def test_the_same_entry_again_adds_no_row_and_a_comment_reaches_no_log(tmp_path,
     assert "Somebody" not in caplog.text
 
 
+@requirement(69)
 def test_what_is_kept_is_what_was_answered(tmp_path):
     with hospital(tmp_path, clot(-3, "provisional")) as (store, _, sign):
         cards = sign()
