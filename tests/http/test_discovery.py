@@ -72,6 +72,11 @@ def test_an_id_that_is_no_url_segment_stops_the_start(name):
         Registry([service(name)])
 
 
+def test_a_hook_without_a_schema_stops_the_start():
+    with pytest.raises(ValueError, match=r"patient-view-request\.json"):
+        Registry([service(hook="patient-view")])
+
+
 def test_an_id_used_twice_stops_the_start():
     with pytest.raises(ValueError, match="'review'"):
         Registry([service(), service()])
