@@ -22,8 +22,8 @@ class Draft:
 
     `kind` is a key of `topics` in the words, `key` what makes it this card among those of one
     call, `rank` its place among cards of the same indicator, `overrides` which reasons it offers
-    for going on (a key of `overrides` in the words; the kind where there is none), `findings` ids of
-    the safety findings it shows: an answer to the card is an answer to them.
+    for going on (a key of `overrides` in the words; the kind where there is none), `findings` ids
+    of the safety findings it shows: an answer to the card is an answer to them.
     """
 
     kind: str
