@@ -174,6 +174,31 @@ def test_an_incomplete_prefetch_that_leads_nowhere_is_asked_for_whole(
     assert record.holes == {}
 
 
+APART = mine("MedicationRequest", "m", medicationReference={"reference": "Medication/x"})
+MEDICINE = {"resourceType": "Medication", "id": "x"}
+
+
+def test_medicines_that_orders_refer_to_are_read(reader: RecordReader, chart: FaultServer):
+    sent = prefetch_of(medications=bundle(APART))
+    chart.answers["Medication"] = gives(MEDICINE)
+    record = read(reader, prefetch=sent, fhir_server=chart.base)
+    assert chart.asked == ["Medication/x"]
+    assert record.resolve("Medication/x") == MEDICINE
+    assert record.holes == {}
+
+
+def test_a_medicine_that_cannot_be_read_is_a_hole_of_medications(reader: RecordReader):
+    record = read(reader, prefetch=prefetch_of(medications=bundle(APART)))
+    assert reasons(record, "medications") == [("Medication", "absent")]
+
+
+def test_medicines_nobody_asks_for_are_not_read(reader: RecordReader, chart: FaultServer):
+    sent = prefetch_of(medications=bundle(APART))
+    needs = always_needed() - {"medications"}
+    assert read(reader, prefetch=sent, fhir_server=chart.base, needs=needs).holes == {}
+    assert chart.asked == []
+
+
 def test_an_incomplete_prefetch_without_server_is_truncated(reader: RecordReader):
     sent = prefetch_of(conditions=bundle(mine("Condition", "c0"), total=2))
     record = read(reader, prefetch=sent)
