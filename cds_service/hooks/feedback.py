@@ -12,10 +12,7 @@ from cds_service.hooks import schemas
 from cds_service.hooks.errors import HookError
 from cds_service.hooks.request import parse_json
 
-LONGEST = 256
 LEAP = re.compile(r":60(?=[.Z+-])")
-
-_NAME = re.compile(r"[\x20-\x7e]+\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,25 +66,15 @@ def _entry(entry: Mapping[str, Any], place: str) -> FeedbackEntry:
     given = entry.get("overrideReason", {})
     reason = given.get("reason", {})
     accepted = entry.get("acceptedSuggestions", ())
-    ids = (
-        _name(one["id"], f"{place}.acceptedSuggestions[{at}].id") for at, one in enumerate(accepted)
-    )
     return FeedbackEntry(
-        card=_name(entry["card"], f"{place}.card").lower(),
+        card=entry["card"].lower(),
         outcome=entry["outcome"],
         at=_moment(entry["outcomeTimestamp"], f"{place}.outcomeTimestamp"),
-        suggestions=tuple(one.lower() for one in ids),
-        system=_name(reason.get("system", ""), f"{place}.overrideReason.reason.system"),
-        code=_name(reason.get("code", ""), f"{place}.overrideReason.reason.code"),
+        suggestions=tuple(one["id"].lower() for one in accepted),
+        system=reason.get("system", ""),
+        code=reason.get("code", ""),
         comment=_comment(given.get("userComment")),
     )
-
-
-def _name(value: str, place: str) -> str:
-    """Return a uuid, URI or code: a database takes no control characters, and no novels here."""
-    if value and (len(value) > LONGEST or not _NAME.match(value)):
-        _refuse(place, f"{place} must be at most {LONGEST} plain characters")
-    return value
 
 
 def _moment(value: str, place: str) -> datetime:
