@@ -9,7 +9,8 @@ from cds_service.policies.in_use import vocabulary
 from cds_service.policies.library import shipped
 from cds_service.policies.routing import load_table
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "site.toml"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+EXAMPLE, GUIDE = DOCS / "examples" / "site.toml", DOCS / "site-file.md"
 KNOWN = Vocabulary(
     contents=frozenset({"objective-findings"}),
     plan_codes=frozenset({"functional"}),
@@ -214,3 +215,26 @@ def test_the_example_of_the_documentation_loads():
     site = read_site(EXAMPLE, vocabulary(shipped(), load_table()))
     assert site.name == "Example Hospital"
     assert site.told.startswith(f"{len(site.meanings)} codes and words, 8 items")
+
+
+def blocks():
+    """Yield the TOML blocks of the guide, each as a file of its own."""
+    for part in GUIDE.read_text(encoding="utf-8").split("```toml\n")[1:]:
+        text = part.partition("```")[0]
+        yield text if text.startswith("site =") else HEAD + text
+
+
+@pytest.mark.parametrize("text", blocks())
+def test_what_the_guide_writes_loads(tmp_path, text):
+    path = tmp_path / "site.toml"
+    path.write_text(text, encoding="utf-8")
+    site = read_site(path, vocabulary(shipped(), load_table()))
+    assert site.told != "0 codes and words, 0 items of questionnaires, 0 phrases, 0 products"
+
+
+def test_the_guide_quotes_the_line_of_its_example(tmp_path):
+    path = tmp_path / "site.toml"
+    path.write_text(next(blocks()), encoding="utf-8")
+    site = read_site(path, KNOWN)
+    via = site.via([("https://hospital.example.org/flowsheet", "302")], ())
+    assert f"(via {via})" in GUIDE.read_text(encoding="utf-8")
