@@ -224,7 +224,7 @@ def blocks():
         yield text if text.startswith("site =") else HEAD + text
 
 
-@pytest.mark.parametrize("text", blocks())
+@pytest.mark.parametrize("text", list(blocks()))
 def test_what_the_guide_writes_loads(tmp_path, text):
     path = tmp_path / "site.toml"
     path.write_text(text, encoding="utf-8")
