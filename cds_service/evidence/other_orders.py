@@ -82,7 +82,7 @@ def _other(order: Resource, facts: Facts) -> OtherOrder:
         reasons=frozenset(
             one for e in fields.items(order, "reasonReference") if (one := fields.reference(e))
         ),
-        reason_codes=frozenset(fields.codings(fields.items(order, "reasonCode"))),
+        reason_codes=frozenset(fields.known_codes(facts, fields.items(order, "reasonCode"))),
     )
 
 

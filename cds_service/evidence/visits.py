@@ -161,10 +161,12 @@ def _treated(facts: Facts) -> Iterable[Resource]:
     reasons = [r for order in orders for r in fields.items(order, "reasonReference")]
     named = {fields.reference(reason) for reason in reasons}
     stated = {
-        coding for order in orders for coding in fields.codings(fields.items(order, "reasonCode"))
+        coding
+        for order in orders
+        for coding in fields.known_codes(facts, fields.items(order, "reasonCode"))
     }
     for condition in facts.record.of_type("Condition"):
-        same = stated.intersection(fields.codings([condition.get("code")]))
+        same = stated.intersection(fields.known_codes(facts, [condition.get("code")]))
         verified = fields.codes(fields.items(condition, "verificationStatus"))
         if (same or fields.identity(condition) in named) and not verified & UNSUPPORTED:
             yield condition
