@@ -348,3 +348,9 @@ def test_reason_on_file_with_a_hole() -> None:
 def test_notes_on_what_was_left_out() -> None:
     facts = facts_of(condition("M54.50", recordedDate="2027-01-01"))
     assert "Condition/c1" in facts.of(Conditions).notes[0]
+
+
+def test_left_out_by_another_value_set() -> None:
+    spec = {"in": "musculoskeletal-pain", "not-in": ["neck-pain"]}
+    assert status_of(spec, condition("M54.2")) == "not-met"
+    assert status_of(spec, condition("M54.50")) == "met"
