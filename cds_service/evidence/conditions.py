@@ -195,6 +195,7 @@ def condition(spec: Spec) -> Leaf:
 
 
 def _condition(question: _Question, context: Context) -> Answer:
+    """Judge the diagnoses; a reason in words may be one of them, and is no finding for safety."""
     seen = asked(context)
     on = context.facts.day
     concerned = question.open(seen.conditions)
@@ -205,7 +206,7 @@ def _condition(question: _Question, context: Context) -> Answer:
     if told.status is not Status.NOT_MET:
         return told
     if question.reason_only and (unclear := vague(seen.reasons)):
-        return cannot_tell(unclear)
+        return cannot_tell(() if question.use is _for_safety else unclear)
     return not_shown(finding for _, finding in judged)
 
 

@@ -926,14 +926,18 @@ def medication(chart, spec):
     found = []
     for one in chart.of("MedicationRequest"):
         when, held = span(one.get("authoredOn")), sets(one["medicationCodeableConcept"])
-        active = one["status"] == "active"
+        repeats = [d["timing"]["repeat"] for d in one.get("dosageInstruction", []) if "timing" in d]
+        ends = [span(r["boundsPeriod"]["end"]).last for r in repeats if "boundsPeriod" in r]
+        active = one["status"] == "active" and (not ends or max(ends) >= chart.day)
         if one["status"] not in ("active", "stopped", "completed", "on-hold"):
             continue
         if not held & set(names(spec["in"])) or held & set(names(spec.get("not-in"))):
             continue
         if (when and when.first > chart.day) or (spec.get("active") and not active):
             continue
-        status = MET if active else within(when, chart.day, spec.get("within"))
+        begun = MET if active else within(when, chart.day, spec.get("within"))
+        last = [within(span(end.isoformat()), chart.day, spec.get("within")) for end in ends]
+        status = MET if MET in last else begun
         day = when.first if when else None
         found.append((status, Found(f"MedicationRequest/{one['id']}", day)))
     return shown(found, chart.unread("medications"))

@@ -3,15 +3,19 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from cds_service.evidence.context import Context
 from cds_service.evidence.orders import OrderGroup
 from cds_service.policies.library import default_library
 from cds_service.record.model import Hole
+from cds_service.record.queries import catalogue
 from cds_service.review import Case, facts_of, payers_of, review
-from tests.spec.corpus import charts, policy_test_charts, rules
+from tests.spec.corpus import EXAMPLES, chart_of, charts, policy_test_charts, rules
 from tests.spec.oracle import Oracle
 from tests.spec.oracle_chart import SlowChart
+from tests.spec.story_strategy import stories
 
 
 def fast(case):
@@ -88,3 +92,36 @@ CHARTS = {**charts(), **policy_test_charts()}
 def test_stories(name):
     chart = CHARTS[name]
     assert differences(case_of(chart), chart.resources) == []
+
+
+# Stories that nobody wrote.
+
+POLICIES = default_library().ids()
+DRAWN = settings(
+    max_examples=EXAMPLES // len(POLICIES),
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+KEYS = sorted(set(catalogue().queries) - {"patient", "coverage"})
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@DRAWN
+@given(data=st.data())
+def test_drawn_stories(policy, data):
+    chart = chart_of("drawn", data.draw(stories(policy)))
+    assert differences(case_of(chart), chart.resources) == []
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@DRAWN
+@given(data=st.data())
+def test_drawn_stories_with_holes(policy, data):
+    chart = chart_of("drawn", data.draw(stories(policy)))
+    holes = data.draw(st.sets(st.sampled_from(KEYS), min_size=1, max_size=2))
+    lost = {catalogue().queries[key].resource_type for key in holes if data.draw(st.booleans())}
+    left = [one for one in chart.resources if one["resourceType"] not in lost]
+    chart = chart.with_(resources=tuple(left))
+    assert differences(case_of(chart, holes), chart.resources, holes) == []

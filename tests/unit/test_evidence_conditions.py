@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from cds_service.evidence.conditions import Conditions
+from cds_service.evidence.context import LEAVES
 from tests.unit.evidence_facts import (
     ICD,
     SNOMED,
@@ -17,6 +18,7 @@ from tests.unit.evidence_facts import (
     facts_of,
     order,
 )
+from tests.unit.evidence_help import CPT, context
 
 LOW_BACK = {"in": "low-back-pain"}
 
@@ -354,3 +356,14 @@ def test_left_out_by_another_value_set() -> None:
     spec = {"in": "musculoskeletal-pain", "not-in": ["neck-pain"]}
     assert status_of(spec, condition("M54.2")) == "not-met"
     assert status_of(spec, condition("M54.50")) == "met"
+
+
+def test_a_reason_in_words_is_no_finding_for_safety() -> None:
+    drafted = {"resourceType": "ServiceRequest", "id": "o", "status": "draft"}
+    drafted["reasonCode"] = [{"text": "pain all over"}]
+    drafted["code"] = {"coding": [{"system": CPT, "code": "97124"}]}
+    asked: dict[str, Any] = {"in": ["injury"], "role": "reason"}
+    told = LEAVES["condition"].make(asked)(context(orders=(drafted,)))
+    assert (told.status.value, len(told.findings)) == ("unknown", 1)
+    told = LEAVES["condition"].make({**asked, "use": "safety"})(context(orders=(drafted,)))
+    assert (told.status.value, told.findings) == ("unknown", ())
