@@ -189,20 +189,18 @@ def _lapsed(payer: Payer, day: date) -> MissingItem:
 
 
 def _unanswered(made: Evaluation, payer: Payer) -> Evaluation:
-    """No policy speaks: safety alone was looked at. Without a coverage, ask for one (G-16)."""
-    unread = any(hole.key == "coverage" for hole in made.unread)
-    if payer.coverage is not None and not (unread and not payer.coverage.read):
+    """No policy speaks: safety alone was looked at. Without a readable coverage, ask for one."""
+    if payer.coverage is not None and payer.coverage.read:
         return replace(made, determination="not-applicable", gap=_gap(payer))
-    missing = () if unread else (NO_COVERAGE,)
-    gap = "unread-coverage" if unread else "no-coverage"
+    hole = any(hole.key == "coverage" for hole in made.unread)
+    missing = () if hole else (NO_COVERAGE,)
+    gap = "unread-coverage" if hole or payer.coverage is not None else "no-coverage"
     return replace(made, determination="conditional", missing=missing, gap=gap)
 
 
 def _gap(payer: Payer) -> str:
     if payer.policy:
         return "code-not-listed"
-    if payer.coverage and not payer.coverage.read:
-        return "unread-coverage"
     return "not-in-force" if payer.routed else "unrouted"
 
 

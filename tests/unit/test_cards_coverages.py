@@ -61,6 +61,8 @@ def test_a_coverage_that_nobody_can_read(case, rules):
     order["insurance"] = [{"reference": "Coverage/elsewhere"}]
     [card] = cards_for(built.request, built.record, rules)
     assert card["summary"].startswith("Massage: the coverage could not be read, so no policy was")
+    assert card["indicator"] == "warning"
+    assert [one["label"] for one in card["suggestions"]] == ["Task - verify coverage"]
 
 
 @pytest.mark.parametrize(
