@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from cards.changes import CHANGES, Change, remainder_of
-from cards.request import CardRequest
+from cards.request import CardRequest, listed, member
 from cards.words import WORDS, load, phrase
 from cds_service.evaluation import Amount
 from cds_service.evidence.answer import Finding
@@ -102,10 +102,23 @@ def suggest(wish: Wish, request: CardRequest) -> Json | None:
 def _steps(action: Json, wish: Wish, request: CardRequest, view: Json) -> list[Json]:
     if "create" in action:
         created = fill(action["create"], _values(wish, request))
-        return [_step("create", phrase(action["description"], view), resource=created)]
+        told = phrase(action["description"], view)
+        return [] if _drafted(created, request) else [_step("create", told, resource=created)]
     if "update" in action:
         return _update_steps(action, wish, request, view)
     return _delete_steps(phrase(action["description"], view), wish, request)
+
+
+def _drafted(created: Resource, request: CardRequest) -> bool:
+    """Whether the same order is among those to be signed, as after an accepted suggestion."""
+    wanted = created["resourceType"], _concept(created)
+    return any((it.get("resourceType"), _concept(it)) == wanted for it in request.orders.values())
+
+
+def _concept(order: Resource) -> tuple[Any, list[tuple[Any, Any]]]:
+    codings = listed(member(order, "code", "coding"))
+    named = [(member(coding, "system"), member(coding, "code")) for coding in codings]
+    return member(order, "code", "text"), named
 
 
 def _update_steps(action: Json, wish: Wish, request: CardRequest, view: Json) -> list[Json]:

@@ -249,6 +249,20 @@ def test_two_changes_to_one_order_are_not_offered_together():
     assert card["selectionBehavior"] == "any"
 
 
+def test_what_is_drafted_already_is_not_offered_again():
+    [made] = steps("order-promis-29")
+    accepted = made["resource"] | {"id": "sr-9"}
+    assert suggest(wish("order-promis-29"), request(order(), accepted)) is None
+    assert suggest(wish("order-odi"), request(order(), accepted))
+
+
+def test_consults_differ_by_what_they_ask():
+    [made] = steps("refer-obgyn")
+    drafted = made["resource"] | {"id": "sr-9"}
+    assert suggest(wish("refer-obgyn"), request(order(), drafted)) is None
+    assert suggest(wish("refer-oncologist"), request(order(), drafted))
+
+
 def test_measures_exclude_each_other():
     missing = (
         item("EV-D4", "ODI", action="order-odi"),

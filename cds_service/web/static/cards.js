@@ -51,7 +51,8 @@ function suggestionBox(card, onSuggestion) {
 
 function suggestionButton(suggestion, onSuggestion) {
   const actions = list(suggestion.actions);
-  const described = actions.map((action) => action.description).filter(Boolean).join("; ");
+  const told = new Set(actions.map((action) => action.description).filter(Boolean));
+  const described = [...told].join("; ");
   const label = String(suggestion.label ?? "Apply");
   const kind = suggestion.isRecommended ? "suggestion primary" : "suggestion";
   return el(
