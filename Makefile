@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 WORKERS ?= auto
 
-.PHONY: demo test check bench docs fixtures clean
+.PHONY: demo test check bench docs picture fixtures clean
 
 demo: $(STAMPS)/run
 	@$(BIN)/massage-cds demo --port $(PORT)
@@ -29,6 +29,10 @@ docs: $(STAMPS)/dev
 	$(BIN)/python -m cds_service.terminology.document
 	$(BIN)/python -m cds_service.policies.document
 	$(BIN)/python -m tests.conformance.page
+
+# The picture of README.md; needs Chromium.
+picture: $(STAMPS)/dev
+	$(BIN)/python -m tests.browser.picture
 
 # Patients and requests of the demo, made from fhir_fixtures/stories.
 fixtures: $(STAMPS)/run
