@@ -15,10 +15,10 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from cds_service.local.dialect import key_of, plain
-from cds_service.local.source import Path, Problem, Source
 from cds_service.terminology import Terminology, promis
 from cds_service.terminology.dialect import WORDS
 from cds_service.terminology.measures import Form, Measure, normal_canonical, normal_unit, read_form
+from cds_service.terminology.source import Path, Problem, Source
 from cds_service.terminology.systems import LOINC, normal_system
 
 PAGE = "see docs/site-file.md"

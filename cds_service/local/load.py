@@ -9,11 +9,12 @@ from typing import Any
 
 from cds_service.local.check import Vocabulary, check, forms_for, keys_of, listed
 from cds_service.local.dialect import Key, Meaning, Route, Site, plain
-from cds_service.local.source import Problem, SiteError, Source, parse
+from cds_service.local.source import SiteError, parse
 from cds_service.terminology import MappedForm, MappedItem, Measure, Terminology, promis
 from cds_service.terminology.dialect import BARE, WORDS
 from cds_service.terminology.measures import normal_canonical, read_catalogue
 from cds_service.terminology.regions import Place
+from cds_service.terminology.source import Problem, Source
 from cds_service.terminology.systems import LOINC, normal_system
 from cds_service.terminology.value_sets import read_value_sets
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import yaml
 
-Path = tuple[str | int, ...]
+from cds_service.terminology.source import Path, Problem, Source, SourceError, parse_yaml
 
 _HEADER = re.compile(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?$")
 _KEY = re.compile(r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""")
@@ -18,45 +15,8 @@ _PART = re.compile(r"""[\w-]+|"[^"]*"|'[^']*'""")
 _AT = re.compile(r"\s*\(?at (?:line (\d+), column \d+|end of document)\)?")
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing that is wrong in a site file, where, and what to write instead."""
-
-    file: str
-    line: int
-    what: str
-    remedy: str
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.what}; {self.remedy}"
-
-
-class SiteError(ValueError):
+class SiteError(SourceError):
     """A site file that cannot be used; `problems` holds every reason found."""
-
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("\n".join(str(problem) for problem in self.problems))
-
-
-@dataclass(frozen=True)
-class Source:
-    """A parsed file: its data, and the line of every path in it."""
-
-    name: str
-    data: Any
-    lines: dict[Path, int]
-
-    def line(self, path: Sequence[str | int]) -> int:
-        """Return the line of a path, or of its nearest ancestor."""
-        at = tuple(path)
-        while at not in self.lines and at:
-            at = at[:-1]
-        return self.lines.get(at, 1)
-
-    def problem(self, path: Sequence[str | int], what: str, remedy: str) -> Problem:
-        """Return a problem located at a path."""
-        return Problem(self.name, self.line(path), what, remedy)
 
 
 def parse(name: str, text: str) -> Source:
@@ -64,7 +24,9 @@ def parse(name: str, text: str) -> Source:
 
     Raises SiteError when it is neither, or a key stands twice.
     """
-    return _yaml(name, text) if name.lower().endswith((".yaml", ".yml")) else _toml(name, text)
+    if name.lower().endswith((".yaml", ".yml")):
+        return parse_yaml(name, text, yaml.SafeLoader, SiteError)
+    return _toml(name, text)
 
 
 def _toml(name: str, text: str) -> Source:
@@ -117,41 +79,3 @@ def _table(header: re.Match[str], tables: dict[Path, int]) -> Path:
 
 def _parts(written: str) -> list[str]:
     return [part.strip("\"'") for part in _PART.findall(written)]
-
-
-def _yaml(name: str, text: str) -> Source:
-    lines: dict[Path, int] = {(): 1}
-    try:
-        twice = list(_yaml_lines(yaml.compose(text, Loader=yaml.SafeLoader), (), lines))
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise SiteError([_yaml_problem(name, error)]) from None
-    if twice:
-        remedy = "give each key once in a map"
-        raise SiteError(
-            [Problem(name, line, f"'{key}' stands twice", remedy) for key, line in twice]
-        )
-    return Source(name, data, lines)
-
-
-def _yaml_problem(name: str, error: yaml.YAMLError) -> Problem:
-    mark = getattr(error, "problem_mark", None)
-    what = getattr(error, "problem", None) or "this is not YAML"
-    return Problem(name, mark.line + 1 if mark else 1, str(what), "mend the YAML syntax")
-
-
-def _yaml_lines(node: Any, path: Path, lines: dict[Path, int]) -> Iterator[tuple[str, int]]:
-    """Record the line of every path; yield keys that stand twice."""
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            name, line = str(key.value), key.start_mark.line + 1
-            if name in seen:
-                yield name, line
-            seen.add(name)
-            lines[*path, name] = line
-            yield from _yaml_lines(value, (*path, name), lines)
-    elif isinstance(node, yaml.SequenceNode):
-        for index, item in enumerate(node.value):
-            lines[*path, index] = item.start_mark.line + 1
-            yield from _yaml_lines(item, (*path, index), lines)

@@ -23,9 +23,9 @@ from cds_service.policies.shape import (
     shape_problem,
     validator,
 )
-from cds_service.policies.source import Path, Problem, SourceFile
 from cds_service.policies.units import unit_problems
 from cds_service.terminology import Terminology
+from cds_service.terminology.source import Path, Problem, Source
 
 ITEM_LISTS = ("asks", "advises", "unsure", "not-covered-route")
 VALUE_SETS = "#/$defs/value-sets"
@@ -41,7 +41,7 @@ class Names:
     terminology: Terminology
 
 
-def check_file(source: SourceFile, names: Names) -> list[Problem]:
+def check_file(source: Source, names: Names) -> list[Problem]:
     """Return what is wrong with a policy file; the deeper checks need a sound shape."""
     shape = [shape_problem(source, error) for error in errors_of(validator(), source.data)]
     if shape:
@@ -52,7 +52,7 @@ def check_file(source: SourceFile, names: Names) -> list[Problem]:
     return found or units_of(source, names)
 
 
-def check_fragment(source: SourceFile, names: Names) -> list[Problem]:
+def check_fragment(source: Source, names: Names) -> list[Problem]:
     """Return what is wrong with a file of shared rules: parameters, expressions and safety."""
     defs = schema("policy.schema.json")
     wanted = ("parameters", "expressions", "safety", "items", "sources")
@@ -69,7 +69,7 @@ def check_fragment(source: SourceFile, names: Names) -> list[Problem]:
     return found or units_of(source, names)
 
 
-def units_of(source: SourceFile, names: Names) -> list[Problem]:
+def units_of(source: Source, names: Names) -> list[Problem]:
     """Return the numbers of a file whose unit does not fit where they stand."""
     own = {name: entry["unit"] for name, entry in source.data.get("parameters", {}).items()}
     return unit_problems(source, {**names.units, **own}, names.terminology)
@@ -85,7 +85,7 @@ class _AnyNumber(dict[str, Fraction]):
 class _Check:
     """Checks that a schema cannot make: names, numbers, order of rows, cycles."""
 
-    def __init__(self, source: SourceFile, names: Names) -> None:
+    def __init__(self, source: Source, names: Names) -> None:
         self.source = source
         self.data = source.data
         self.names = names
@@ -362,7 +362,7 @@ def _loop(start: str, graph: Mapping[str, set[str]]) -> list[str]:
     return []
 
 
-def unused_parameters(source: SourceFile) -> list[Problem]:
+def unused_parameters(source: Source) -> list[Problem]:
     """Return parameters that nothing uses: a number nobody reads is a rule nobody kept."""
     used = set(parameters_in(source.data, {}))
     used |= {

@@ -10,7 +10,8 @@ from textwrap import wrap
 from cds_service.evaluation import ParameterUse, number
 from cds_service.policies.library import FRAGMENTS, PolicyLibrary, load_library, shipped
 from cds_service.policies.outline import Outline, RuleLine
-from cds_service.policies.source import PolicyError, Problem
+from cds_service.policies.source import PolicyError
+from cds_service.terminology.source import Problem
 
 SHIPPED = Path(str(files("cds_service.policies"))).resolve() / "library"
 WIDTH = 100

@@ -14,8 +14,9 @@ from cds_service.evidence import vocabulary
 from cds_service.policies.check import Names, check_file, check_fragment, unused_parameters
 from cds_service.policies.compiler import Compiler, parameter_uses
 from cds_service.policies.policy import Policy
-from cds_service.policies.source import PolicyError, Problem, SourceFile, read_source
+from cds_service.policies.source import PolicyError, read_source
 from cds_service.terminology import Terminology
+from cds_service.terminology.source import Problem, Source
 
 SHARED = "shared.yaml"
 OVERLAY = "overlay.yaml"
@@ -32,7 +33,7 @@ class PolicyLibrary:
     """
 
     versions: Mapping[str, Sequence[Policy]]
-    sources: Mapping[tuple[str, str], SourceFile]
+    sources: Mapping[tuple[str, str], Source]
     shared: Mapping[str, ParameterUse]
 
     def ids(self) -> list[str]:
@@ -101,7 +102,7 @@ def load_library(texts: Iterable[tuple[str, str]]) -> PolicyLibrary:
     return _compile(policies, fragments)
 
 
-def _read(name: str, text: str, problems: list[Problem]) -> SourceFile | None:
+def _read(name: str, text: str, problems: list[Problem]) -> Source | None:
     try:
         return read_source(name, text)
     except PolicyError as error:
@@ -114,7 +115,7 @@ def _raise(problems: Sequence[Problem]) -> None:
         raise PolicyError(problems)
 
 
-def _names(fragments: Mapping[str, SourceFile]) -> Names:
+def _names(fragments: Mapping[str, Source]) -> Names:
     vocabulary.load()
     terminology = Terminology.load()
     stated = {
@@ -126,12 +127,12 @@ def _names(fragments: Mapping[str, SourceFile]) -> Names:
     return Names({**known, **stated}, terminology)
 
 
-def _together(sources: Sequence[SourceFile]) -> list[Problem]:
+def _together(sources: Sequence[Source]) -> list[Problem]:
     """Check what only shows across files: ids and versions used twice, dates that overlap."""
     return [*_twice(sources), *_same_version(sources), *_overlapping(sources)]
 
 
-def _same_version(sources: Sequence[SourceFile]) -> list[Problem]:
+def _same_version(sources: Sequence[Source]) -> list[Problem]:
     problems = []
     files_of: dict[tuple[str, str], str] = {}
     for source in sources:
@@ -143,7 +144,7 @@ def _same_version(sources: Sequence[SourceFile]) -> list[Problem]:
     return problems
 
 
-def _twice(sources: Sequence[SourceFile]) -> list[Problem]:
+def _twice(sources: Sequence[Source]) -> list[Problem]:
     owner: dict[str, str] = {}
     problems = []
     for source in sources:
@@ -156,7 +157,7 @@ def _twice(sources: Sequence[SourceFile]) -> list[Problem]:
     return problems
 
 
-def _overlapping(sources: Sequence[SourceFile]) -> list[Problem]:
+def _overlapping(sources: Sequence[Source]) -> list[Problem]:
     problems = []
     spans: dict[str, list[tuple[str, str, str]]] = {}
     for source in sources:
@@ -170,13 +171,13 @@ def _overlapping(sources: Sequence[SourceFile]) -> list[Problem]:
     return problems
 
 
-def _compile(policies: Sequence[SourceFile], fragments: Mapping[str, SourceFile]) -> PolicyLibrary:
+def _compile(policies: Sequence[Source], fragments: Mapping[str, Source]) -> PolicyLibrary:
     shared = dict(Terminology.load().parameters_used())
     if SHARED in fragments:
         shared |= parameter_uses(fragments[SHARED].data)
     overlay = fragments[OVERLAY].data if OVERLAY in fragments else {}
     versions: dict[str, list[Policy]] = {}
-    kept: dict[tuple[str, str], SourceFile] = {}
+    kept: dict[tuple[str, str], Source] = {}
     for source in policies:
         policy = Compiler(source.data, shared, overlay).policy()
         versions.setdefault(policy.head.id, []).append(policy)

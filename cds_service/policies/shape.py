@@ -11,7 +11,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from cds_service.policies.source import Path, Problem, SourceFile
+from cds_service.terminology.source import Path, Problem, Source
 
 
 @cache
@@ -45,7 +45,7 @@ def errors_of(checker: Draft202012Validator, data: Any) -> list[ValidationError]
     return sorted(checker.iter_errors(data), key=lambda error: [str(p) for p in error.path])
 
 
-def shape_problem(source: SourceFile, error: ValidationError) -> Problem:
+def shape_problem(source: Source, error: ValidationError) -> Problem:
     """Return an error as a problem of a file, at the deepest place it can be traced to."""
     deepest = error
     while deepest.context:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
-from cds_service.policies.source import Path, Problem, SourceFile
 from cds_service.terminology import Terminology
+from cds_service.terminology.source import Path, Problem, Source
 
 DAYS = frozenset({"d", "day", "days"})
 PERCENT = frozenset({"%", "percent"})
@@ -50,7 +50,7 @@ Place = tuple[Path, str, frozenset[str]]
 
 
 def unit_problems(
-    source: SourceFile, units: Mapping[str, str], terminology: Terminology
+    source: Source, units: Mapping[str, str], terminology: Terminology
 ) -> list[Problem]:
     """Return the numbers that stand where another unit is meant; `units` are by parameter."""
     wrong = [
@@ -95,7 +95,7 @@ def _is_parameter(value: Any) -> bool:
     return isinstance(value, str) and value.startswith("$")
 
 
-def _scale_problems(source: SourceFile, terminology: Terminology) -> Iterator[Problem]:
+def _scale_problems(source: Source, terminology: Terminology) -> Iterator[Problem]:
     """Check limits of one measure against the scale that its values are compared on."""
     parameters = source.data.get("parameters", {})
     for path, spec in _measures(source.data, ()):

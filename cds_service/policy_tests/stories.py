@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from cds_service.evaluation import Evaluation
-from cds_service.policies.source import PolicyError, Problem, SourceFile, read_source
+from cds_service.policies.source import PolicyError, read_source
 from cds_service.policy_tests.judge import differences
 from cds_service.record.gathering import record_of_bundle
 from cds_service.review import Case, Rules, review
+from cds_service.terminology.source import Problem, Source
 from fhir_fixtures.stories import ORDER_DATE, StoryError, build, check_story
 
 FOLDER = "tests"
@@ -67,7 +68,7 @@ def _tests(path: Path) -> Iterator[PolicyTest]:
         yield PolicyTest(path.stem, story["title"], story, path.name, source.line((index,)))
 
 
-def _check(source: SourceFile, index: int, story: Any, seen: set[str]) -> None:
+def _check(source: Source, index: int, story: Any, seen: set[str]) -> None:
     try:
         check_story(f"story {index + 1}", story)
     except StoryError as error:
