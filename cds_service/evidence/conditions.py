@@ -89,7 +89,7 @@ class _Question:
         As long as diagnoses are `unread`, one that is only stated may be contradicted on file.
         """
         statuses = [self.use(fact)]
-        if unread and fact.stated and self.use is _eligible:
+        if unread and fact.stated:
             statuses.append(Status.UNKNOWN)
         if self.span:
             statuses.append(self.span.holds(self.dated_by(fact), context.facts.day))

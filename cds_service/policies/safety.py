@@ -181,13 +181,20 @@ def _evidence(judged: Iterable[Judged]) -> list[Finding]:
 
 def raise_rule(rule: SafetyRule, context: Context, hidden: frozenset[str] = frozenset()) -> Raised:
     """Ask a rule's evidence and judge what it finds; `hidden` references are left out."""
-    if rule.applies and rule.applies(context).status in (Status.NOT_MET, Status.NA):
+    applies = rule.applies(context) if rule.applies else Answer(Status.MET)
+    if applies.status in (Status.NOT_MET, Status.NA):
         return Raised(rule, (), ())
     sightings, holes = _sightings(rule, context)
-    shown = [s for s in sightings if s.finding.reference not in hidden]
+    shown = [_doubted(s, applies) for s in sightings if s.finding.reference not in hidden]
     judged = [item for s in shown if (item := _judge(rule, s, context))]
     doubts = [hole for item in judged for hole in item.holes]
     return Raised(rule, tuple(judged), unique([*holes, *doubts]))
+
+
+def _doubted(sighting: Sighting, applies: Answer) -> Sighting:
+    """Add what was not read and could tell that the rule does not speak of these orders."""
+    open_ = applies.holes if applies.status is Status.UNKNOWN else ()
+    return replace(sighting, holes=unique((*sighting.holes, *open_))) if open_ else sighting
 
 
 def _sightings(rule: SafetyRule, context: Context) -> tuple[list[Sighting], list[Hole]]:

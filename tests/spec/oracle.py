@@ -361,8 +361,10 @@ class Oracle:
 
     def raise_rule(self, name, rule, hidden=()):
         known_words(name, rule, RULE_WORDS)
-        if "applies" in rule and self.ask(rule["applies"]).status in (NOT_MET, NA):
+        applies = self.ask(rule["applies"]) if "applies" in rule else Said(MET)
+        if applies.status in (NOT_MET, NA):
             return name, rule, [], frozenset()
+        beside = applies.holes if applies.status == UNKNOWN else frozenset()
         questions = screened(rule["evidence"])
         denied = self.denied(questions)
         unread = self.chart.unread("responses") if questions else frozenset()
@@ -383,7 +385,7 @@ class Oracle:
             one
             for found, grade, doubts in kept.values()
             if found.name not in hidden
-            for one in self.judge(name, rule, found, grade, doubts)
+            for one in self.judge(name, rule, found, grade, doubts | beside)
         ]
         return name, rule, seen, holes.union(*(one.holes for one in seen))
 

@@ -140,7 +140,7 @@ def condition(chart, spec):
 
     def judge(d):
         tests = [by_use(d, use)]
-        if holes and d.stated and use == "eligibility":
+        if holes and d.stated:
             tests.append(UNKNOWN)
         if "onset" in spec:
             tests.append(in_span(dated(d, by), spec["onset"], chart.day))
@@ -629,6 +629,11 @@ def progress(chart, spec):
 # Goals, plans, programs, documents.
 
 
+def seen(one, when):
+    day = when.first if when and when.first == when.last else None
+    return Found(f"{one['resourceType']}/{one['id']}", day)
+
+
 def goal(chart, spec):
     holes = chart.unread("goals", *(CARE if "started" in spec else ()))
     found = []
@@ -637,11 +642,12 @@ def goal(chart, spec):
             continue
         kept = goal_kept(chart, one, spec)
         if kept != NOT_MET:
-            found.append(weakest([kept, goal_asked(chart, one, spec)]))
+            start = span(one.get("startDate"))
+            found.append((weakest([kept, goal_asked(chart, one, spec)]), seen(one, start)))
     if spec.get("which") == "all" and found:
-        status = weakest(found)
-        found = [UNKNOWN if status == MET and holes else status]
-    return shown([(status, Found("goal")) for status in found], holes)
+        status = weakest(status for status, _ in found)
+        found = [(UNKNOWN if status == MET and holes else status, one) for _, one in found]
+    return shown(found, holes)
 
 
 def goal_kept(chart, one, spec):
@@ -696,7 +702,7 @@ def plan(chart, spec):
             dates = [span(d.get("scheduledPeriod", {}).get("end")) for d in planned]
             ahead = any(d and d.last >= chart.day for d in dates)
             tests.append(MET if ahead else UNKNOWN if None in dates else NOT_MET)
-        found.append((weakest(tests), Found("plan")))
+        found.append((weakest(tests), seen(one, span(one.get("period", {}).get("start")))))
     return shown(found, chart.unread("plans"))
 
 
@@ -776,9 +782,9 @@ def document(chart, spec):
     if spec.get("each-visit"):
         return each_visit(chart, kept, wanted, holes)
     found = []
-    for status, one, _ in kept:
+    for status, one, when in kept:
         held = MET if wanted <= contents(one) else NOT_MET if contents(one) else UNKNOWN
-        found.append((weakest([status, held]), Found("document")))
+        found.append((weakest([status, held]), seen(one, when)))
     return shown(found, holes)
 
 
@@ -869,7 +875,7 @@ def encounter(chart, spec):
         if since:
             day = first_measured(chart) if since == "baseline" else chart.anchor()
             tests.append(after(when, day))
-        found.append((weakest(tests), Found("encounter", when.first)))
+        found.append((weakest(tests), seen(one, when)))
     return shown(found, chart.unread(*keys))
 
 
@@ -899,24 +905,24 @@ def service(chart, spec):
     held = []
     for one, when in encounters(chart):
         if one["status"] in ("finished", "in-progress", "onleave", "triaged"):
-            held.append((encounter_kinds(one), when))
+            held.append((one, encounter_kinds(one), when))
     for one in chart.of("Procedure"):
         if one["status"] in ("completed", "in-progress"):
-            held.append((sets(one["code"]), span(one["performedDateTime"])))
+            held.append((one, sets(one["code"]), span(one["performedDateTime"])))
     drafts = {order["id"] for order in chart.drafts}
     for one in chart.of("ServiceRequest"):
         if one["status"] in ("active", "completed", "on-hold") and one["id"] not in drafts:
             period = one.get("occurrencePeriod", {})
             when = span(one.get("authoredOn") or period.get("start") or period.get("end"))
-            held.append((sets(one["code"]), when))
+            held.append((one, sets(one["code"]), when))
     found = []
-    for kinds, when in held:
+    for one, kinds, when in held:
         if not kinds & set(names(spec["in"])) or (when and when.first > chart.day):
             continue
         tests = [within(when, chart.day, spec.get("within"))]
         if spec.get("before-order"):
             tests.append(told(when.first < chart.day) if when else UNKNOWN)
-        found.append((weakest(tests), Found("service")))
+        found.append((weakest(tests), seen(one, when)))
     return shown(found, chart.unread("encounters", "procedures", "orders"))
 
 

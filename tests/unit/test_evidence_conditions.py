@@ -333,11 +333,11 @@ def test_reason(
     assert ask("reason", spec, context_of(*on_file, orders=[signed])).status == expected
 
 
-@pytest.mark.parametrize(("use", "expected"), [("eligibility", "unknown"), ("safety", "met")])
-def test_a_stated_reason_may_be_contradicted_by_what_was_not_read(use: str, expected: str) -> None:
+@pytest.mark.parametrize("use", ["eligibility", "safety"])
+def test_a_stated_reason_may_be_contradicted_by_what_was_not_read(use: str) -> None:
     spec = {**LOW_BACK, "use": use}
     answer = ask("condition", spec, context_of(orders=[coded("M54.50")], holes=("conditions",)))
-    assert answer.status == expected
+    assert (answer.status, len(answer.findings)) == ("unknown", 1)
 
 
 def test_reason_on_file_with_a_hole() -> None:
