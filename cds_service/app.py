@@ -11,20 +11,35 @@ from typing import Any
 from flask import Flask, Response, request
 
 import fhir_fixtures
+from cds_service.auth.addresses import is_loopback
+from cds_service.auth.guard import Guard, OpenDoor, UnknownCallerError, WrongTenantError
+from cds_service.auth.opening import Trust, bases_of, demo_door, guard_of
+from cds_service.auth.register import ClientsError
 from cds_service.guidance import caller_of
 from cds_service.hooks import cors, errors
 from cds_service.hooks.blueprint import blueprint
+from cds_service.hooks.client import Client
 from cds_service.hooks.documents import documents
 from cds_service.hooks.errors import HookError
 from cds_service.hooks.feedback import FeedbackEntry, FeedbackSink
-from cds_service.hooks.servers import is_loopback, no_server
 from cds_service.hooks.service import Registry
 from cds_service.questionnaires import CANONICAL_BASE, questionnaire_blueprint
-from cds_service.services import build_services
+from cds_service.services import build_services, certificates
 from cds_service.settings import Settings
 from cds_service.store import NullStore, Store
 
 PACKAGE = "massage-cds"
+NO_CLIENTS = (
+    "no client is registered, so every call would be refused: name a clients file in "
+    "MASSAGE_CDS_CLIENTS, or start with --open, which needs no token and is reached from this "
+    "machine alone"
+)
+NO_PUBLIC_URL = (
+    "MASSAGE_CDS_PUBLIC_URL is not set: write the URL under which clients call, which their tokens "
+    "must name as aud"
+)
+
+Door = Guard | OpenDoor
 
 
 def create_app(
@@ -33,8 +48,10 @@ def create_app(
     """Return the WSGI application; without a store nothing that was answered is kept.
 
     `open_access` and `demo` need no token, may read loopback FHIR servers and are reached from this
-    machine alone; `demo` adds the page and the sandbox FHIR server. Without both no FHIR server may
-    be read: what prefetch lacks is a hole.
+    machine alone; `demo` adds the page and the sandbox FHIR server. Without both the settings name
+    who may call and which FHIR servers may be read for each.
+
+    Raises ClientsError when that is not said, or its files cannot be used.
     """
     app = Flask("cds_service", static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]
@@ -44,7 +61,8 @@ def create_app(
     errors.install(app)
     cors.install(app, allowed_origin(settings, demo=demo))
     kept = store or NullStore()
-    registry = _add_hooks(app, settings, is_loopback if local else no_server, kept)
+    door = _door(settings, kept, open_access=open_access, demo=demo)
+    registry = _add_hooks(app, settings, door, kept)
     app.register_blueprint(documents(registry, version=version(PACKAGE), open_access=local))
     app.register_blueprint(questionnaire_blueprint(settings.canonical_base or CANONICAL_BASE))
     _add_health(app, kept)
@@ -64,11 +82,40 @@ def today_at(settings: Settings) -> Callable[[], date]:
     return lambda: datetime.now(settings.timezone).date()
 
 
-def _add_hooks(
-    app: Flask, settings: Settings, allowed_server: Callable[[str], bool], store: Store
-) -> Registry:
-    today = today_at(settings)
-    services = build_services(settings, today, allowed_server=allowed_server, store=store)
+def _door(settings: Settings, store: Store, *, open_access: bool, demo: bool) -> Door:
+    trust = Trust(settings.jwks_grace, certificates(settings))
+    if demo:
+        return demo_door(trust, store.remember)
+    if open_access:
+        return OpenDoor()
+    if settings.clients is None:
+        raise ClientsError(NO_CLIENTS)
+    if settings.public_url is None:
+        raise ClientsError(NO_PUBLIC_URL)
+    return guard_of(settings.clients, trust, store.remember)
+
+
+def _caller_at(door: Door, public_url: str) -> Callable[..., Client]:
+    """Return who made the current call, by the token for one of the paths it is given."""
+    bases = bases_of(public_url)
+
+    def caller(*paths: str) -> Client:
+        audience = [f"{base}{path}" for path in paths for base in bases]
+        try:
+            return door.authenticate(request.headers.get("Authorization"), audience)
+        except UnknownCallerError:
+            words = "This call needs a valid token of a registered client."
+            challenge = {"WWW-Authenticate": "Bearer"}
+            raise HookError(401, "login", words, headers=challenge) from None
+        except WrongTenantError:
+            words = "This client is not registered for the tenant of its token."
+            raise HookError(403, "forbidden", words) from None
+
+    return caller
+
+
+def _add_hooks(app: Flask, settings: Settings, door: Door, store: Store) -> Registry:
+    services = build_services(settings, today_at(settings), store=store)
     registry = Registry(services)
     app.register_blueprint(
         blueprint(
@@ -76,6 +123,7 @@ def _add_hooks(
             max_body=settings.max_body,
             hook_version=settings.hook_version,
             feedback=_feedback_into(store),
+            guard=_caller_at(door, settings.public_url or ""),
         )
     )
     return registry

@@ -18,11 +18,12 @@ import click
 import orjson
 
 from cds_service import server
+from cds_service.auth.addresses import is_loopback_host
+from cds_service.auth.register import ClientsError
 from cds_service.evaluation import Evaluation
 from cds_service.guidance import setup_of
 from cds_service.hooks.errors import HookError
 from cds_service.hooks.request import HookRequest, parse_json, parse_request
-from cds_service.hooks.servers import is_loopback_host
 from cds_service.local import SiteError
 from cds_service.policies import commands
 from cds_service.policies.routing import PayersError
@@ -51,12 +52,8 @@ port_option = click.option(
     help="Port to listen on.",
 )
 
-NO_CLIENTS = (
-    "no client is registered, so every call would be refused: start with --open, which needs no "
-    "token and is reached from this machine alone"
-)
-
 TOLD = (
+    ClientsError,
     SettingsError,
     PayersError,
     PolicyError,
@@ -118,12 +115,15 @@ def demo(port: int) -> None:
 @told
 def serve(host: str, port: int, workers: int, open_access: bool) -> None:
     """Start the services for production, without page and sandbox."""
+    url = server.base_url(host, port)
     if not open_access:
-        raise click.ClickException(NO_CLIENTS)
+        greeting = f"massage-cds: {url}/cds-services, for registered clients"
+        server.run("client_app", host, port, greeting=greeting, workers=workers)
+        return
     if not is_loopback_host(host):
         words = f"--open serves this machine alone and {host} is reached from others: "
         raise click.UsageError(words + f"leave --host out or write {DEMO_HOST}")
-    greeting = f"massage-cds: {server.base_url(host, port)}/cds-services, open to this machine"
+    greeting = f"massage-cds: {url}/cds-services, open to this machine"
     server.run("open_app", host, port, greeting=greeting, workers=workers)
 
 

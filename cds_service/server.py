@@ -40,16 +40,21 @@ def demo_app() -> Flask:
 
 def open_app() -> Flask:
     """Return the application of `serve --open`."""
-    return _application(demo=False)
+    return _application()
 
 
-def _application(*, demo: bool) -> Flask:
+def client_app() -> Flask:
+    """Return the application of `serve`, for registered clients."""
+    return _application(open_access=False)
+
+
+def _application(*, open_access: bool = True, demo: bool = False) -> Flask:
     # Imported here: SQLAlchemy would make every other command slower to start.
     from cds_service.store.opening import open_store  # noqa: PLC0415
 
     settings = load_settings()
     store = open_store(setup_of(settings))
-    app = create_app(settings, open_access=True, demo=demo, store=store)
+    app = create_app(settings, open_access=open_access, demo=demo, store=store)
     store.start()
     # What ends a worker process runs these, not atexit.
     app.extensions[CLOSE] = Finalize(None, store.close, exitpriority=1)
@@ -74,7 +79,7 @@ def _end_with(supervisor: ParentProcess) -> None:
     os._exit(1)
 
 
-FACTORIES = {"demo_app": demo_app, "open_app": open_app}
+FACTORIES = {"demo_app": demo_app, "open_app": open_app, "client_app": client_app}
 
 
 def check_address(host: str, port: int) -> None:
@@ -100,12 +105,13 @@ def run(factory: str, host: str, port: int, *, greeting: str, workers: int = 1) 
 
     A worker that dies is replaced.
 
-    Raises AddressError when the address is taken, SettingsError for a bad setting, StoreError for a
-    store that cannot be used: all before any worker starts.
+    Raises AddressError when the address is taken, SettingsError for a bad setting, ClientsError for
+    bad clients, StoreError for a store that cannot be used: all before any worker starts.
     """
     threads = load_settings().threads
     check_address(host, port)
-    os.environ.setdefault(PUBLIC_URL, base_url(host, port))
+    if not is_anywhere(host):
+        os.environ.setdefault(PUBLIC_URL, base_url(host, port))
     # Built here once so that what cannot start fails in one place, not in every worker; closed, for
     # workers are forked from here and neither threads nor connections survive that.
     FACTORIES[factory]().extensions[CLOSE]()
@@ -124,6 +130,11 @@ def run(factory: str, host: str, port: int, *, greeting: str, workers: int = 1) 
     )
     print(greeting, flush=True)
     server.serve()
+
+
+def is_anywhere(host: str) -> bool:
+    """Whether a host stands for all addresses of this machine, and so is none to call it by."""
+    return host.strip("[]") in ("0.0.0.0", "::")
 
 
 def base_url(host: str, port: int) -> str:

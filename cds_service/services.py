@@ -10,6 +10,7 @@ from time import monotonic
 from typing import Any
 
 import cards
+from cds_service.auth.client import OpenClient
 from cds_service.evaluation import Evaluation
 from cds_service.evidence.orders import OrderGroup
 from cds_service.evidence.scope import order_day
@@ -17,7 +18,6 @@ from cds_service.guidance import Keeper, caller_of
 from cds_service.hooks.errors import HookError
 from cds_service.hooks.request import HookRequest
 from cds_service.hooks.response import HookResponse
-from cds_service.hooks.servers import is_loopback
 from cds_service.hooks.service import Service
 from cds_service.local import Site, read_site
 from cds_service.policies.in_use import vocabulary
@@ -29,7 +29,7 @@ from cds_service.policies.library import (
     shipped,
 )
 from cds_service.policies.routing import TABLE, load_table, with_site
-from cds_service.record.client import Limits
+from cds_service.record.client import Limits, fhir_session
 from cds_service.record.gathering import record_of_bundle
 from cds_service.record.model import PatientRecord
 from cds_service.record.pool import FetchPool
@@ -47,6 +47,7 @@ USAGE = (
 )
 REVIEW_ID = "massage-order-review"
 SELECT_ID = "massage-order-select"
+REVIEW = "review"
 
 Render = Callable[[Sequence[Evaluation], cards.CardRequest], list[dict[str, Any]]]
 
@@ -55,7 +56,6 @@ def build_services(
     settings: Settings,
     today: Callable[[], date],
     *,
-    allowed_server: Callable[[str], bool],
     store: Store | None = None,
 ) -> list[Service]:
     """Return the services of the settings' families; without a store nothing is kept.
@@ -66,15 +66,25 @@ def build_services(
     rules = rules_of(settings)
     reader = _reader(settings, rules)
     keeper = Keeper(store or NullStore(), settings.keep_requests)
-    reviewer = Reviewer(rules, reader, settings.deadline, today, allowed_server, keeper)
+    reviewer = Reviewer(rules, reader, settings.deadline, today, keeper)
     family = [_order_review(reviewer), _order_select(reviewer)]
-    return family if "review" in settings.families else []
+    return family if REVIEW in settings.families else []
 
 
 def _reader(settings: Settings, rules: Rules) -> RecordReader:
     limits = Limits(max_pages=settings.max_pages, max_bytes=settings.max_response)
     asked = catalogue_of(rules.terminology.site)
-    return RecordReader(FetchPool(settings.fetch_workers), limits=limits, catalogue=asked)
+    return RecordReader(
+        FetchPool(settings.fetch_workers),
+        session=fhir_session(verify=certificates(settings)),
+        limits=limits,
+        catalogue=asked,
+    )
+
+
+def certificates(settings: Settings) -> bool | str:
+    """Return what other servers' certificates are checked with, as requests takes it."""
+    return str(settings.ca_file) if settings.ca_file else True
 
 
 def rules_of(settings: Settings) -> Rules:
@@ -121,6 +131,7 @@ def _order_review(reviewer: Reviewer) -> Service:
         handler=reviewer.answer,
         prefetch=prefetch_templates(reviewer.reader.catalogue),
         usage_requirements=USAGE,
+        family=REVIEW,
     )
 
 
@@ -136,6 +147,7 @@ def _order_select(reviewer: Reviewer) -> Service:
         handler=reviewer.preview,
         prefetch=prefetch_templates(reviewer.reader.catalogue),
         usage_requirements=USAGE,
+        family=REVIEW,
     )
 
 
@@ -147,7 +159,6 @@ class Reviewer:
     reader: RecordReader
     deadline: float
     today: Callable[[], date]
-    allowed_server: Callable[[str], bool]
     keeper: Keeper = field(default_factory=Keeper)
 
     def answer(self, request: HookRequest) -> HookResponse:
@@ -238,7 +249,8 @@ class Reviewer:
 
     def _server(self, request: HookRequest) -> tuple[str | None, str]:
         server = request.fhir_server
-        if server and not self.allowed_server(server):
+        client = request.client
+        if server and not (client and client.may_call(server)):
             return None, "not-allowed"
         return server, "absent"
 
@@ -305,7 +317,5 @@ def explain(request: HookRequest, bundle: Mapping[str, Any] | None) -> list[Eval
     today = datetime.now(settings.timezone).date()
     if bundle is not None:
         return review(_case_of(request, bundle, rules, today), rules)
-    reviewer = Reviewer(
-        rules, _reader(settings, rules), settings.deadline, lambda: today, is_loopback
-    )
-    return reviewer.evaluations(request)[0]
+    reviewer = Reviewer(rules, _reader(settings, rules), settings.deadline, lambda: today)
+    return reviewer.evaluations(replace(request, client=OpenClient()))[0]

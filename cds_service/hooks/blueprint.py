@@ -9,44 +9,54 @@ from typing import Any
 import orjson
 from flask import Blueprint, Response, current_app, g, request
 
+from cds_service.hooks.client import Client, Guard, may_use
 from cds_service.hooks.errors import HookError
 from cds_service.hooks.feedback import FeedbackSink, parse_feedback
 from cds_service.hooks.request import parse_request
 from cds_service.hooks.response import finish
-from cds_service.hooks.service import Registry, discovery
+from cds_service.hooks.service import Registry, Service, discovery
 
 MEDIA_TYPES = ("application/json", "application/fhir+json")
 
 
-def blueprint(
+def blueprint(  # noqa: PLR0913 - each is one thing that a base URL needs
     registry: Registry,
     *,
     max_body: int,
     hook_version: str = "1.0",
     feedback: FeedbackSink | None = None,
+    guard: Guard | None = None,
     name: str = "hooks",
 ) -> Blueprint:
     """Return the routes of one base URL.
 
-    `max_body` bytes are the most that a call may send; `feedback` keeps what clients report.
+    `max_body` bytes are the most that a call may send; `feedback` keeps what clients report;
+    `guard` tells who calls, before anything of the body is read (None: it is not asked).
     `name` tells several blueprints of one app apart. Under Flask's `testing` an answer that breaks
     the specification raises.
     """
     routes = Blueprint(name, __name__)
-    listed = discovery(registry, hook_version)
+
+    def caller(*paths: str) -> Client | None:
+        return guard(*paths) if guard else None
 
     @routes.get("/cds-services")
     def services() -> Response:
-        return _json(listed)
+        client = caller(request.path)
+        offered = [service for service in registry if may_use(client, service.family)]
+        return _json(discovery(offered, hook_version))
 
     @routes.post("/cds-services/<service_id>")
     def call(service_id: str) -> Response:
-        service = registry.find(service_id)
+        client = caller(request.path)
+        service = _service(registry, service_id, client)
         body = _body(max_body)
         parsed = parse_request(body, service.hook)
-        hook_request = replace(parsed, digest=hashlib.sha256(body).hexdigest())
+        hook_request = replace(parsed, digest=hashlib.sha256(body).hexdigest(), client=client)
         g.hook_instance = hook_request.hook_instance
         answer = service.handler(hook_request)
+        if client and not client.system_actions:
+            answer = replace(answer, system_actions=[])
         strict = current_app.testing
         acts = service.acts
         response = _json(finish(answer, hook_request.hook_instance, strict=strict, acts=acts))
@@ -56,13 +66,22 @@ def blueprint(
 
     @routes.post("/cds-services/<service_id>/feedback")
     def take_feedback(service_id: str) -> Response:
-        registry.find(service_id)
+        client = caller(request.path, request.path.removesuffix("/feedback"))
+        _service(registry, service_id, client)
         entries = parse_feedback(_body(max_body))
         if feedback:
-            feedback(service_id, None, entries)
+            feedback(service_id, client, entries)
         return _json({})
 
     return routes
+
+
+def _service(registry: Registry, service_id: str, client: Client | None) -> Service:
+    service = registry.find(service_id)
+    if not may_use(client, service.family):
+        words = "This service is not offered to this client; discovery lists those that are."
+        raise HookError(403, "forbidden", words)
+    return service
 
 
 def _json(value: Any) -> Response:

@@ -24,7 +24,8 @@ class Service:
 
     `id` is the last segment of its URL, `prefetch` templates by key, `usage_requirements` what a
     site must have for it to work, in words. `hook_version` None means the default of discovery.
-    `acts` tells that its answers always hold systemActions, if as an empty array.
+    `acts` tells that its answers always hold systemActions, if as an empty array. A client may be
+    held to one `family` of services.
     """
 
     id: str
@@ -36,6 +37,7 @@ class Service:
     usage_requirements: str | None = None
     hook_version: str | None = None
     acts: bool = False
+    family: str = ""
     extension: Mapping[str, Any] = field(default_factory=dict)
 
 

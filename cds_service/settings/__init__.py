@@ -88,9 +88,30 @@ class Settings:
         None,
         values.url,
         "URL",
-        "Base URL under which callers reach this service, for links and canonical addresses. The "
-        "request's own Host header is never trusted for it. Not set, it is the address that the "
-        "server listens on.",
+        "Base URL under which callers reach this service: for links, canonical addresses and the "
+        "`aud` of callers' tokens. The request's own Host header is never trusted for it. Not set, "
+        "it is the address that the server listens on.",
+    )
+    clients: Path | None = setting(
+        None,
+        values.file,
+        "path of a TOML file",
+        "Clients file: who may call, with which keys, and which FHIR servers may be read for each. "
+        "See docs/security.md.",
+    )
+    jwks_grace: float = setting(
+        "21600",
+        values.number(0, 604800),
+        "seconds",
+        "How long a client's keys serve on when its key server cannot be reached, after the 10 "
+        "minutes that they are fresh.",
+    )
+    ca_file: Path | None = setting(
+        None,
+        values.file,
+        "path of a PEM file",
+        "Certificate authorities that the FHIR servers and key servers of the site are checked "
+        "with, in place of the public ones.",
     )
     canonical_base: str | None = setting(
         None,

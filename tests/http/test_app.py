@@ -4,6 +4,8 @@ import pytest
 
 from cds_service import app as app_module
 from cds_service.app import create_app, today_at
+from cds_service.auth.register import ClientsError
+from cds_service.hooks.response import HookResponse
 from cds_service.settings import load_settings
 from tests.hook_calls import REQUEST, assert_outcome, changed, service
 from tests.oracle import CheckedClient
@@ -12,10 +14,13 @@ from tests.oracle import CheckedClient
 class Built:
     """Stands for cds_service.services and keeps what the app hands to it."""
 
-    def build_services(self, settings, today, allowed_server, store):
-        self.settings, self.today, self.allowed_server = settings, today, allowed_server
-        self.store = store
-        return [service(hook_version=None)]
+    def build_services(self, settings, today, store):
+        self.settings, self.today, self.store = settings, today, store
+        return [service(handler=self.answer, hook_version=None)]
+
+    def answer(self, request):
+        self.request = request
+        return HookResponse(cards=[])
 
 
 @pytest.fixture
@@ -49,14 +54,14 @@ def test_settings_reach_discovery_and_the_limit(built):
 
 
 def test_open_access_reads_loopback_servers_alone(built):
-    client_of(open_access=True)
-    assert built.allowed_server("http://127.0.0.1:8080/fhir")
-    assert not built.allowed_server("http://192.0.2.1/fhir")
+    client_of(open_access=True).post("/cds-services/review", json=REQUEST)
+    assert built.request.client.may_call("http://127.0.0.1:8080/fhir")
+    assert not built.request.client.may_call("http://192.0.2.1/fhir")
 
 
-def test_without_open_access_no_server_may_be_read(built):
-    client_of(open_access=False)
-    assert not built.allowed_server("http://127.0.0.1:8080/fhir")
+def test_without_clients_there_is_no_service_but_an_open_one(built):
+    with pytest.raises(ClientsError, match="--open"):
+        client_of(open_access=False)
 
 
 def test_the_clock_is_the_sites(built):

@@ -9,13 +9,14 @@ from cds_service.app import create_app
 from cds_service.hooks import schemas
 from cds_service.hooks.documents import openapi
 from cds_service.settings import load_settings
+from tests.callers import PUBLIC, Ehr, clients_file
 from tests.hook_calls import CARD, REQUEST, assert_outcome, service
 
 OPEN = ("/livez", "/readyz", "/openapi.json", "/schemas/{name}.json", "/metrics")
 
 
-def app(open_access=True):
-    return create_app(load_settings({}), open_access=open_access, demo=False)
+def app(open_access=True, **variables):
+    return create_app(load_settings(variables), open_access=open_access, demo=False)
 
 
 @pytest.fixture(scope="module")
@@ -144,5 +145,11 @@ def test_open_access_asks_for_no_token_and_the_rest_names_it(document):
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/openapi.json", "/schemas/response.json"])
-def test_what_describes_and_probes_needs_no_token(path):
-    assert app(open_access=False).test_client().get(path).status_code == 200
+def test_what_describes_and_probes_needs_no_token(path, tmp_path):
+    variables = {
+        "MASSAGE_CDS_CLIENTS": str(clients_file(tmp_path, Ehr())),
+        "MASSAGE_CDS_PUBLIC_URL": PUBLIC,
+    }
+    closed = app(open_access=False, **variables).test_client()
+    assert closed.get(path).status_code == 200
+    assert closed.get("/cds-services").status_code == 401

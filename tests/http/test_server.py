@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from tests.callers import Ehr, clients_file
 from tests.live import http
 
 COMMAND = [sys.executable, "-c", "from cds_service.cli import main; main()"]
@@ -86,3 +87,25 @@ def test_workers_end_with_a_killed_supervisor():
         process.kill()
         process.wait()
         wait_for(lambda: not answers(f"{url}/livez"))
+
+
+def test_registered_clients_are_served_and_others_not(tmp_path):
+    ehr = Ehr()
+    path = clients_file(tmp_path, ehr)
+    with started("serve", "--workers", "2", CLIENTS=path) as (_, url):
+        address = f"{url}/cds-services"
+        assert not answers(address)
+        headers = ehr.bearer(address)
+        statuses = [http().get(address, headers=headers, timeout=5).status_code for _ in range(6)]
+        assert statuses == [200] + [401] * 5
+        long = {"Authorization": f"Bearer {'x' * 1_000_000}"}
+        assert refuses(address, long)
+        assert http().get(address, headers=ehr.bearer(address), timeout=5).status_code == 200
+
+
+def refuses(url, headers):
+    """Whether a call is answered with 4xx, or its connection is closed on it."""
+    try:
+        return 400 <= http().get(url, headers=headers, timeout=5).status_code < 500
+    except OSError:
+        return True

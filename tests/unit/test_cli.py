@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from cds_service import cli
+from cds_service.auth.keys import SANDBOX_FILE
 from cds_service.cli import main
 from cds_service.evaluation import Evaluation
 from tests.hook_calls import REQUEST, changed
@@ -60,6 +61,25 @@ def test_serve_needs_clients_or_open():
     result = run("serve")
     assert result.exit_code == 1
     assert "--open" in result.output
+    assert "MASSAGE_CDS_CLIENTS" in result.output
+
+
+def test_serve_refuses_clients_that_cannot_be_used(tmp_path):
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    clients = written(tmp_path, "clients.toml", b"[[client]]\niss = 1\n")
+    variables = {"MASSAGE_CDS_CLIENTS": str(clients), "MASSAGE_CDS_STATE": str(tmp_path)}
+    result = run("serve", "--port", port, **variables)
+    assert result.exit_code == 1
+    assert f"{clients}:2: client 1: iss" in result.output
+    keys = SANDBOX_FILE.read_bytes()
+    written(tmp_path, "keys.json", keys)
+    written(tmp_path, "clients.toml", b'[[client]]\niss = "https://a.example"\njwks = "keys.json"')
+    result = run("serve", "--port", port, **variables)
+    assert result.exit_code == 1
+    assert "Sandbox" in result.output
+    assert "Traceback" not in result.output
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "ehr.example.org"])

@@ -54,15 +54,13 @@ def test_a_file_that_is_not_there_is_wrong_usage():
 def test_no_service_starts_on_a_bad_file(bad):
     settings = load_settings({"MASSAGE_CDS_SITE": str(bad)})
     with pytest.raises(SiteError, match="write low-back-pain"):
-        build_services(settings, date.today, allowed_server=lambda _: False)
+        build_services(settings, date.today)
 
 
 def test_a_service_asks_for_the_codes_of_the_site():
     settings = load_settings({"MASSAGE_CDS_SITE": str(EXAMPLE)})
     (service,) = (
-        one
-        for one in build_services(settings, date.today, allowed_server=lambda _: False)
-        if one.id == "massage-order-review"
+        one for one in build_services(settings, date.today) if one.id == "massage-order-review"
     )
     assert ",301,302,303,304,305,310,320,321,PAIN-PANEL" in service.prefetch["measures"]
 
