@@ -81,6 +81,7 @@ class Database:
 
     def behind(self) -> list[str]:
         """Return the revisions that the database lacks; raises DownError, StoreError."""
+        self._file.demand_folder()
         try:
             return pending(self.engine)
         except SQLAlchemyError as error:
@@ -109,6 +110,11 @@ class _Identity:
         if self._path:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._known = self._now()
+
+    def demand_folder(self) -> None:
+        if self._path and not self._path.parent.is_dir():
+            remedy = "`massage-cds store migrate` makes one, and so does the service at its start"
+            raise DownError(f"there is no store at {self._path} yet: {remedy}")
 
     def same(self) -> bool:
         return self._path is None or (self._known is not None and self._known == self._now())

@@ -33,6 +33,14 @@ def test_migrate_makes_the_tables_and_status_counts_them(tmp_path):
     assert (counted["guidance"], counted["card"], counted["revisions behind"]) == (1, 2, 0)
 
 
+def test_status_says_that_there_is_no_store_and_makes_none(tmp_path):
+    told = run(tmp_path / "none", "status")
+    assert told.exit_code == 1
+    assert "there is no store at" in told.output
+    assert "massage-cds store migrate" in told.output
+    assert not (tmp_path / "none").exists()
+
+
 def test_prune_keeps_to_the_retention(tmp_path):
     with opened(tmp_path) as store:
         store.record(guidance(given=LONG_AGO))
