@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from cds_service.evidence import fields
 from cds_service.evidence.answer import Answer, Status, cannot_tell, not_shown
@@ -132,7 +133,8 @@ class _Question:
         """Return the diagnoses of the kind that no later one has brought to an end."""
         concerned = [fact for fact in facts if self.concerns(fact)]
         ends = [fact for fact in facts if fact.value_sets & self.ended_by]
-        return [fact for fact in concerned if not any(_later(end, fact) for end in ends)]
+        last = max((days.first for end in ends if (days := _days(end))), default=date.min)
+        return [fact for fact in concerned if not _before(fact, last)]
 
 
 def _kind(fact: ConditionFact) -> str:
@@ -222,7 +224,11 @@ def _counted(
     return [(fields.weakest([status, most]), one) for status, one in verdicts]
 
 
-def _later(one: ConditionFact, other: ConditionFact) -> bool:
-    """Whether a diagnosis is dated after another for certain."""
-    day, before = one.onset or one.recorded, other.onset or other.recorded
-    return bool(day and before and day.first > before.last)
+def _days(fact: ConditionFact) -> Days | None:
+    return fact.onset or fact.recorded
+
+
+def _before(fact: ConditionFact, day: date) -> bool:
+    """Whether a diagnosis is dated before a day for certain."""
+    days = _days(fact)
+    return days is not None and days.last < day

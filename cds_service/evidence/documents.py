@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -188,7 +189,11 @@ def _each_visit(
     contents: frozenset[str],
     holes: tuple[Hole, ...],
 ) -> Answer:
-    days = [(visit, *_of_day(visit.days.first, kept, contents)) for visit in visits]
+    by_day: dict[Days | None, list[tuple[Status, Document]]] = defaultdict(list)
+    for status, one in kept:
+        by_day[one.days].append((status, one))
+    here = ((visit, by_day.get(Days(visit.days.first, visit.days.first), [])) for visit in visits)
+    days = [(visit, *_of_day(documents, contents)) for visit, documents in here]
     lacking = [
         replace(visit.finding, value=None, text="Visit without a matching document")
         for visit, status, _ in days
@@ -203,9 +208,8 @@ def _each_visit(
 
 
 def _of_day(
-    day: date, kept: Sequence[tuple[Status, Document]], contents: frozenset[str]
+    here: Sequence[tuple[Status, Document]], contents: frozenset[str]
 ) -> tuple[Status, list[Document]]:
-    here = [(s, one) for s, one in kept if one.days and one.days == Days(day, day)]
     if not here:
         return Status.NOT_MET, []
     sure = frozenset(code for s, one in here if s is Status.MET for code in one.content)

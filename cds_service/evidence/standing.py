@@ -51,9 +51,31 @@ class Acts:
         rules = data("standing.yaml")
         consults = (d for d in documents if d.kinds & set(rules["consults"]))
         seen = (e for e in facts.of(Encounters).events if _evaluates(e))
-        self.evaluations = [*_acts(seen, facts), *_acts(consults, facts)]
+        acts = (*_acts(seen, facts), *_acts(consults, facts))
+        self._evaluations = sorted(acts, key=_day, reverse=True)
+        self._newest: dict[str, int] = {}
+        for place, act in enumerate(self._evaluations):
+            for name in act.about:
+                self._newest.setdefault(name, place)
         cleared = (d for d in documents if rules["cleared"] in d.content)
-        self.clearances = list(_acts(cleared, facts))
+        self._cleared = max(_acts(cleared, facts), key=_day, default=None)
+
+    def evaluation(self, about: frozenset[str], since: date) -> Act | None:
+        """Return the newest evaluation of something in the value sets, from a day on."""
+        place = min((self._newest[name] for name in about & self._newest.keys()), default=None)
+        return None if place is None else _from(self._evaluations[place], since)
+
+    def clearance(self, since: date) -> Act | None:
+        """Return the newest document that clears massage, from a day on."""
+        return _from(self._cleared, since)
+
+
+def _day(act: Act) -> date:
+    return act.day
+
+
+def _from(act: Act | None, since: date) -> Act | None:
+    return act if act and act.day >= since else None
 
 
 def _evaluates(event: Event) -> bool:
@@ -76,14 +98,8 @@ def standing(finding: Finding, subject: frozenset[str], context: Context) -> Sta
     acts = context.facts.of(Acts)
     since = finding.day or date.min
     wanted = finding.value_sets & subject or subject
-    looked = [act for act in acts.evaluations if act.day >= since and act.about & wanted]
-    evaluated = max(looked, key=lambda act: act.day, default=None)
-    after = evaluated.day if evaluated else since
-    cleared = max(
-        (act for act in acts.clearances if act.day >= after),
-        key=lambda act: act.day,
-        default=None,
-    )
+    evaluated = acts.evaluation(wanted, since)
+    cleared = acts.clearance(evaluated.day if evaluated else since)
     recent = evaluated is not None and _recent(evaluated.day, context)
     return Standing(
         evaluated=evaluated.finding if evaluated else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -105,7 +106,12 @@ def _episode(visits: Visits, gap: int) -> Episode:
 
 
 def _new_onset(onsets: Sequence[Days], last: date, following: date) -> bool:
-    return any(last < onset.first and onset.last <= following for onset in onsets)
+    start, end = (bisect_right(onsets, day, key=_first) for day in (last, following))
+    return any(onset.last <= following for onset in onsets[start:end])
+
+
+def _first(onset: Days) -> date:
+    return onset.first
 
 
 def _found(facts: Facts) -> Iterable[Visit]:
@@ -151,9 +157,9 @@ def _one_a_day(visits: Iterable[Visit]) -> tuple[Visit, ...]:
 
 
 def _onsets(facts: Facts) -> tuple[Days, ...]:
-    """Return when the treated condition, or a new injury that is the reason, began."""
+    """Return when the treated condition, or a new injury that is the reason, began, in order."""
     onsets = (_onset(facts, condition) for condition in _treated(facts))
-    return tuple(dict.fromkeys(onset for onset in onsets if onset))
+    return tuple(sorted({onset for onset in onsets if onset}, key=_first))
 
 
 def _treated(facts: Facts) -> Iterable[Resource]:

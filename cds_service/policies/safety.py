@@ -146,11 +146,12 @@ class Raised:
 
     def finding(self) -> SafetyFinding:
         """Return the finding as it leaves the service."""
-        leading = [j for j in self.judged if j.urgency == self.urgency or j.effect == self.effect]
+        urgency, effect = self.urgency, self.effect
+        leading = [j for j in self.judged if j.urgency == urgency or j.effect == effect]
         return SafetyFinding(
             id=self.rule.id,
-            urgency=self.urgency,
-            effect=self.effect,
+            urgency=urgency,
+            effect=effect,
             text=self.rule.text,
             source=self.rule.source,
             policy=self.rule.policy,
