@@ -70,7 +70,7 @@ def test_what_describes_the_service_needs_none(client, path):
     assert client.get(path).status_code == 200
 
 
-@requirement(61, 62, 66)
+@requirement(61, 66)
 @pytest.mark.parametrize(
     "change",
     [

@@ -113,6 +113,7 @@ def test_a_new_key_is_found_at_once_and_the_old_one_goes(keys):
     assert not keys.knows("k1")
 
 
+@pytest.mark.requirement(63)
 def test_unknown_kids_are_looked_for_once_in_five_seconds(keys):
     for number in range(50):
         assert not keys.knows(f"guess-{number}")
@@ -122,6 +123,7 @@ def test_unknown_kids_are_looked_for_once_in_five_seconds(keys):
     assert keys.asked == 3
 
 
+@pytest.mark.requirement(63)
 def test_keys_serve_on_while_the_key_server_is_down_and_then_no_more(keys):
     keys.body = None
     keys.time = FRESH_SECONDS + GRACE - 1

@@ -15,9 +15,10 @@ from cds_service.auth.guard import Guard, OpenDoor, Registered, UnknownCallerErr
 from cds_service.auth.keys import KINDS, read_keys
 from cds_service.auth.opening import Trust, demo_door
 from cds_service.auth.sources import KeySource
-from cds_service.auth.token import LONGEST_JTI, LONGEST_TOKEN
+from cds_service.auth.token import LONGEST_JTI, LONGEST_TOKEN, read_token
 from cds_service.store import NullStore
 from tests.callers import ABSENT, ISS, REVIEW, Ehr, new_key
+from tests.shared import SHARED
 
 NOW = 1_800_000_000
 EHR = Ehr()
@@ -145,6 +146,7 @@ WRONG = [
 ]
 
 
+@pytest.mark.requirement(61, 62, 64)
 @pytest.mark.parametrize(
     ("text", "reason"), WRONG, ids=[f"{n}-{w[1]}" for n, w in enumerate(WRONG)]
 )
@@ -152,6 +154,7 @@ def test_a_wrong_token_is_refused_for_its_reason(text, reason, caplog):
     assert reason in refused(text, caplog)
 
 
+@pytest.mark.requirement(62)
 @pytest.mark.parametrize("form", ["pem", "der", "jwk"])
 def test_the_public_key_is_no_shared_secret(form, caplog):
     public = EHR.key.public_key()
@@ -185,6 +188,7 @@ def test_a_key_of_one_client_proves_no_other(caplog):
     assert "signature" in refused(other.token(now=NOW, iss=ISS), caplog, guard)
 
 
+@pytest.mark.requirement(64)
 def test_a_token_serves_once(caplog):
     text = token()
     assert admit(text)
@@ -212,6 +216,18 @@ def test_an_open_door_knows_who_proves_it_and_refuses_nobody():
     assert door.authenticate(f"Bearer {token(exp=NOW)}", (REVIEW,)).iss == "open"
     assert door.authenticate(None, (REVIEW,)).iss == "open"
     assert not door.authenticate(f"Bearer {token()}", (REVIEW,)).may_call("https://a.example/fhir")
+
+
+@pytest.mark.shared
+def test_the_demo_knows_the_sandbox_by_what_it_was_seen_to_send():
+    lines = (SHARED / "captures" / "cds-hooks-sandbox.jsonl").read_text().splitlines()
+    sent = [json.loads(line)["headers"].get("Authorization") for line in lines]
+    seen = {bearer for bearer in sent if bearer}
+    assert seen
+    for bearer in seen:
+        said = read_token(bearer).claims
+        door = demo_door(Trust(0.0, now=lambda at=said["iat"]: at), NullStore().remember)
+        assert door.authenticate(bearer, (said["aud"],)).iss == "https://sandbox.cds-hooks.org"
 
 
 def test_the_demo_takes_no_other_key_for_the_sandboxs():
