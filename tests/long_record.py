@@ -29,9 +29,7 @@ def long_story(days, coverage=CCA):
         ],
         "visits": [-day for day in days],
         "measures": [_measured(day) for day in days],
-        "goals": [
-            {"text": "Walk half an hour", "due": 60, "targets": ["walking-tolerance >= 30"]}
-        ],
+        "goals": [{"text": "Walk half an hour", "due": 60, "targets": ["walking-tolerance >= 30"]}],
     }
 
 
