@@ -4,6 +4,7 @@ import copy
 import random
 import re
 from dataclasses import replace
+from datetime import timedelta
 from functools import cache
 from urllib.parse import parse_qsl, urlsplit
 
@@ -174,6 +175,7 @@ def moved(chart, days):
         resources=tuple(shifted(list(chart.resources), days)),
         orders=tuple(shifted(list(chart.orders), days)),
         day=type(chart.day).fromisoformat(day),
+        acknowledged={finding: on + timedelta(days) for finding, on in chart.acknowledged.items()},
     )
 
 
