@@ -2,12 +2,14 @@
 
 from functools import cache
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from cds_service.evidence.codings import data as room_data
 from cds_service.policies.library import default_library
 from cds_service.policies.routing import load_table
 from fhir_fixtures.fhir import CPT, ICD10, SNOMED, tables
+from tests.spec.corpus import EXAMPLES
 from tests.spec.oracle import below
 from tests.spec.oracle_chart import all_value_sets
 from tests.spec.oracle_leaves import names
@@ -19,6 +21,17 @@ ORDINARY += ["M54.16", "M62.830", "I89.0", "M79.661", "R51.9", "C50.911", "I10",
 SIDES = ["", "left ", "right "]
 SMALL = st.integers(0, 10)
 FEW = st.integers(1, 12)
+
+
+def drawn(share):
+    """Return settings that draw one in `share` of all examples, spread over the policies."""
+    return settings(
+        max_examples=max(EXAMPLES // (len(default_library().ids()) * share), 1),
+        derandomize=True,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
 
 
 @cache

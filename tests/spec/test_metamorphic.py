@@ -9,14 +9,17 @@ from functools import cache
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cds_service.policies.library import default_library
 from cds_service.record.gathering import record_of_bundle
 from cds_service.record.model import Hole, PatientRecord
 from cds_service.record.queries import catalogue
 from fhir_fixtures.stories import ORDER_DATE
-from tests.spec.corpus import charts, evaluations, outcomes, policy_test_charts
+from tests.spec.corpus import chart_of, charts, evaluations, outcomes, policy_test_charts
 from tests.spec.records import has_partial_dates, mapped, name_of, shifted
+from tests.spec.story_strategy import drawn, stories
 
 CHARTS = {**charts(), **policy_test_charts()}
 NAMES = list(CHARTS)
@@ -337,6 +340,17 @@ def test_nothing_rests_on_a_hole(chart, empty):
         found = outcomes(chart, with_hole(chart, record, key, empty=empty))
         wrong += [(key, said) for each in whole for said in worsened(whole[each], found[each])]
     assert wrong == []
+
+
+@pytest.mark.parametrize("policy", default_library().ids())
+@drawn(share=4)
+@given(data=st.data())
+def test_nothing_drawn_rests_on_a_hole(policy, data):
+    chart = chart_of("drawn", data.draw(stories(policy)))
+    whole, record, empty = outcomes(chart), chart.record, data.draw(st.booleans())
+    key = data.draw(st.sampled_from(keys_read(whole)))
+    found = outcomes(chart, with_hole(chart, record, key, empty=empty))
+    assert [said for each in whole for said in worsened(whole[each], found[each])] == []
 
 
 @every_chart

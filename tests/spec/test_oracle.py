@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cds_service.evidence.context import Context
@@ -12,10 +12,10 @@ from cds_service.policies.library import default_library
 from cds_service.record.model import Hole
 from cds_service.record.queries import catalogue
 from cds_service.review import Case, facts_of, payers_of, review
-from tests.spec.corpus import EXAMPLES, chart_of, charts, policy_test_charts, rules
+from tests.spec.corpus import chart_of, charts, policy_test_charts, rules
 from tests.spec.oracle import Oracle
 from tests.spec.oracle_chart import SlowChart
-from tests.spec.story_strategy import stories
+from tests.spec.story_strategy import drawn, stories
 
 
 def fast(case):
@@ -97,18 +97,11 @@ def test_stories(name):
 # Stories that nobody wrote.
 
 POLICIES = default_library().ids()
-DRAWN = settings(
-    max_examples=EXAMPLES // len(POLICIES),
-    derandomize=True,
-    deadline=None,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
 KEYS = sorted(set(catalogue().queries) - {"patient", "coverage"})
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-@DRAWN
+@drawn(share=1)
 @given(data=st.data())
 def test_drawn_stories(policy, data):
     chart = chart_of("drawn", data.draw(stories(policy)))
@@ -116,7 +109,7 @@ def test_drawn_stories(policy, data):
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-@DRAWN
+@drawn(share=4)
 @given(data=st.data())
 def test_drawn_stories_with_holes(policy, data):
     chart = chart_of("drawn", data.draw(stories(policy)))
