@@ -39,12 +39,16 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class OpenClient:
-    """Whoever calls an open service: it may name FHIR servers on this machine and no other."""
+    """Whoever calls an open service: it may name FHIR servers on this machine.
+
+    A caller that proved who it is may also name its own `fhir_servers`.
+    """
 
     iss: str = OPEN
     system_actions: bool = True
     family: str | None = None
+    fhir_servers: Sequence[str] = ()
 
     def may_call(self, url: str) -> bool:
-        """Whether a URL leads to this machine."""
-        return is_loopback(url)
+        """Whether a URL leads to this machine, or is one of its servers or lies below one."""
+        return is_loopback(url) or any(lies_under(url, server) for server in self.fhir_servers)

@@ -93,7 +93,7 @@ class OpenDoor:
             named = self.guard.authenticate(authorization, audience)
         except (UnknownCallerError, WrongTenantError):
             return self.everybody
-        return OpenClient(named.iss, named.system_actions, named.family)
+        return OpenClient(named.iss, named.system_actions, named.family, named.fhir_servers)
 
 
 def _tell(token: Token | None, reason: str) -> None:

@@ -17,7 +17,8 @@ from cds_service.auth.client import Client
 from cds_service.auth.guard import Guard, OpenDoor, Registered, Remember
 from cds_service.auth.keys import SANDBOX_FILE, Keys, KeysError, SandboxKeyError, read_keys
 from cds_service.auth.register import ClientsError, read_clients
-from cds_service.auth.sources import KeySource, SourceError, from_file, from_url
+from cds_service.auth.signer import Signer
+from cds_service.auth.sources import KeySource, Load, SourceError, from_file, from_url
 
 log = logging.getLogger(__name__)
 
@@ -51,14 +52,31 @@ def guard_of(path: Path, trust: Trust, remember: Remember) -> Guard:
     return Guard({one.client.iss: one for one in found}, remember, trust.now)
 
 
-def demo_door(trust: Trust, remember: Remember) -> OpenDoor:
-    """Return the door of the demo: open, and it knows the CDS Hooks Sandbox by its public key."""
+def demo_door(
+    trust: Trust,
+    remember: Remember,
+    page: Signer | None = None,
+    fhir_servers: Sequence[str] = (),
+) -> OpenDoor:
+    """Return the door of the demo: open, and it knows the CDS Hooks Sandbox by its public key.
+
+    It also knows the demo's own page, for which it may read `fhir_servers` beside those on this
+    machine.
+    """
     about = _sandbox()
     client = Client(about["iss"], jku=about["jku"], jwks=SANDBOX_FILE)
+    known = [_known(client, from_file(SANDBOX_FILE), trust)]
+    if page:
+        own = Client(page.iss, fhir_servers=tuple(fhir_servers))
+        known.append(_known(own, page.key_set, trust))
+    return OpenDoor(Guard({one.client.iss: one for one in known}, remember, trust.now))
+
+
+def _known(client: Client, load: Load, trust: Trust) -> Registered:
     read = partial(read_keys, algorithms=client.algorithms, public=True)
-    source = KeySource(client.iss, from_file(SANDBOX_FILE), read, trust.grace, trust.clock)
+    source = KeySource(client.iss, load, read, trust.grace, trust.clock)
     source.refresh()
-    return OpenDoor(Guard({client.iss: Registered(client, source)}, remember, trust.now))
+    return Registered(client, source)
 
 
 def _sandbox() -> dict[str, str]:

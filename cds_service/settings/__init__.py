@@ -146,6 +146,13 @@ class Settings:
         "Web pages that may call the service from a browser, each matched exactly. The demo also "
         "allows pages served from this machine.",
     )
+    demo_fhir_servers: tuple[str, ...] = setting(
+        "",
+        values.bases,
+        "base URLs, separated by commas",
+        "FHIR R4 servers that the demo's page may read patients from, beside those on this machine. "
+        "They are read without a token and never written to. Only the demo looks at this.",
+    )
     families: tuple[str, ...] = setting(
         "review,crd",
         values.families,

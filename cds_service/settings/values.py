@@ -91,6 +91,11 @@ def url(raw: object) -> str:
     return text
 
 
+def bases(raw: object) -> tuple[str, ...]:
+    """Return base URLs, each without a trailing slash."""
+    return tuple(url(item) for item in _list(raw))
+
+
 def _is_web(text: str) -> bool:
     try:
         url = urlsplit(text)

@@ -156,3 +156,11 @@ def test_the_page_of_settings_is_current():
     assert PAGE.read_text(encoding="utf-8") == documentation(), (
         "run: python -m cds_service.settings > docs/settings.md"
     )
+
+
+def test_servers_of_the_demo_are_a_list_of_base_urls():
+    given = "https://a.example.org/fhir/, http://127.0.0.1:9090/fhir"
+    found = load_settings({"MASSAGE_CDS_DEMO_FHIR_SERVERS": given})
+    assert found.demo_fhir_servers == ("https://a.example.org/fhir", "http://127.0.0.1:9090/fhir")
+    with pytest.raises(SettingsError, match="write an absolute URL"):
+        load_settings({"MASSAGE_CDS_DEMO_FHIR_SERVERS": "a.example.org"})
