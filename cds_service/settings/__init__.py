@@ -150,8 +150,8 @@ class Settings:
         "",
         values.bases,
         "base URLs, separated by commas",
-        "FHIR R4 servers that the demo's page may read patients from, beside those on this machine. "
-        "They are read without a token and never written to. Only the demo looks at this.",
+        "FHIR R4 servers that the demo's page may read patients from, beside those on this "
+        "machine. They are read without a token and never written to. Only the demo looks at this.",
     )
     families: tuple[str, ...] = setting(
         "review,crd",
