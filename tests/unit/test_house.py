@@ -18,8 +18,10 @@ ROWS = [
     {"evaluation"},
     {"policies"},
     {"review"},
+    {"comparison", "course"},
     {"cards", "reasoning", "crd", "dtr", "pas"},
     {"guidance"},
+    {"reviewer"},
     {"services", "policy_tests"},
     {"card_page"},
     {"app"},
@@ -28,7 +30,16 @@ ROWS = [
 ]
 RANK = {room: place for place, row in enumerate(ROWS) for room in row}
 LEAVES = {"settings", "hooks", "questionnaires", "sandbox", "web", "auth", "store"}
-ASSEMBLERS = {"app", "card_page", "cli", "guidance", "services", "server", "policy_tests"}
+ASSEMBLERS = {
+    "app",
+    "card_page",
+    "cli",
+    "guidance",
+    "reviewer",
+    "services",
+    "server",
+    "policy_tests",
+}
 CORE = ("terminology", "local", "evidence", "evaluation", "policies", "review", "cards")
 FORBIDDEN_IN_CORE = {"flask", "requests", "werkzeug", "socket", "time", "random"}
 CLOCKS = {"now", "utcnow", "today"}

@@ -1,0 +1,167 @@
+"""One hook call: record, review and cards put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from time import monotonic
+from typing import Any
+
+import cards
+from cds_service.evaluation import Evaluation
+from cds_service.evidence.orders import OrderGroup
+from cds_service.evidence.scope import order_day
+from cds_service.guidance import Keeper, caller_of
+from cds_service.hooks.errors import HookError
+from cds_service.hooks.request import HookRequest
+from cds_service.hooks.response import HookResponse
+from cds_service.record.model import PatientRecord
+from cds_service.record.reader import RecordReader, order_references, unobtainable
+from cds_service.review import Case, Payer, Rules, group_of, payers_of, review
+
+EVALUATIONS = "massage-cds.evaluations"
+
+Render = Callable[[Sequence[Evaluation], cards.CardRequest], list[dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Reviewer:
+    """Answers a hook call: reads what the payer's policy needs, reviews, writes cards."""
+
+    rules: Rules
+    reader: RecordReader
+    deadline: float
+    today: Callable[[], date]
+    keeper: Keeper = field(default_factory=Keeper)
+
+    def answer(self, request: HookRequest) -> HookResponse:
+        """Return the cards for one call; raises HookError as `evaluations` does."""
+        return self._answer(request, cards.render)
+
+    def preview(self, request: HookRequest) -> HookResponse:
+        """Return the cards for the orders being selected; raises HookError as `evaluations` does.
+
+        The other drafts are context: what is signed together is judged on signing.
+        """
+        return self._answer(request, cards.preview)
+
+    def _answer(self, request: HookRequest, render: Render) -> HookResponse:
+        evaluations, case, group = self.evaluations(request)
+        written = render(evaluations, asked_of(request, case, group))
+        return HookResponse(
+            cards=written,
+            extension=_explanation(evaluations) if request.explain else {},
+            sent=self.keeper.sent(request, evaluations, written),
+        )
+
+    def evaluations(self, request: HookRequest) -> tuple[list[Evaluation], Case, OrderGroup]:
+        """Return what a call's orders come to, the case and the orders in scope.
+
+        Raises HookError 412 when the Patient, or all clinical data, can be had neither way.
+        """
+        drafts = [draft.resource for draft in request.draft_orders]
+        day, notes = self.day(drafts, request.patient_id)
+        ends = monotonic() + self.deadline
+        record = self.read_first(request, drafts, ends)
+        case = Case(drafts, record, day, notes=notes, selected=selected(request))
+        group = group_of(case, self.rules)
+        if group.orders:
+            record = self.read_rest(request, case, payers_of(case, group, self.rules), ends)
+            _refuse_unobtainable(record)
+            acknowledged = self.acknowledged(request)
+            case = replace(case, record=record, acknowledged=acknowledged)
+        return review(case, self.rules), case, group
+
+    def acknowledged(self, request: HookRequest) -> Mapping[str, date]:
+        """Return the safety findings that the caller has answered for the patient."""
+        client = caller_of(request.client)
+        return self.keeper.store.acknowledgements(client, request.patient_id)
+
+    def day(self, drafts: list[Any], patient_id: str) -> tuple[date, tuple[str, ...]]:
+        """Return the day the orders count on, with remarks on it."""
+        rules = self.rules
+        return order_day(drafts, patient_id, self.today(), rules.zone, rules.terminology)
+
+    def read_first(self, request: HookRequest, drafts: list[Any], ends: float) -> PatientRecord:
+        """Read who the patient is and who pays, with all that every policy needs."""
+        needs = self.rules.library.common_keys | {"patient", "coverage"}
+        return self._read(request, drafts, needs, ends, None)
+
+    def read_rest(
+        self, request: HookRequest, case: Case, payers: Iterable[Payer], ends: float
+    ) -> PatientRecord:
+        """Read what the policies of the payers need beyond that."""
+        policies = [payer.policy or self.rules.library.unrouted for payer in payers]
+        needs = frozenset(key for policy in policies for key in policy.keys)
+        if site := self.rules.terminology.site:
+            needs = frozenset(site.also_read(sorted(needs)))
+        return self._read(request, list(case.orders), needs, ends, case.record)
+
+    def _read(
+        self,
+        request: HookRequest,
+        drafts: list[Any],
+        needs: frozenset[str],
+        ends: float,
+        record: PatientRecord | None,
+    ) -> PatientRecord:
+        server, refusal = self._server(request)
+        token = request.authorization
+        return self.reader.read(
+            patient_id=request.patient_id,
+            needs=needs,
+            deadline=ends,
+            prefetch=request.prefetch,
+            fhir_server=server,
+            token=token.access_token if token else None,
+            scope=token.scope if token else None,
+            references=order_references(drafts),
+            drafts=drafts,
+            record=record,
+            refusal=refusal,
+        )
+
+    def _server(self, request: HookRequest) -> tuple[str | None, str]:
+        server = request.fhir_server
+        client = request.client
+        if server and not (client and client.may_call(server)):
+            return None, "not-allowed"
+        return server, "absent"
+
+
+def selected(request: HookRequest) -> frozenset[str] | None:
+    """Return the orders to be judged where the hook is about some of them."""
+    if request.hook != "order-select":
+        return None
+    return frozenset(order.reference for order in request.selected)
+
+
+def asked_of(request: HookRequest, case: Case, group: OrderGroup) -> cards.CardRequest:
+    """Return what the cards of a call must know of it."""
+    named = {draft.reference: draft.resource for draft in group.drafts}
+    return cards.CardRequest(
+        hook_instance=request.hook_instance,
+        patient=f"Patient/{request.patient_id}",
+        orders=named,
+        user=request.user_id,
+        encounter=f"Encounter/{request.encounter_id}" if request.encounter_id else None,
+        record=case.record,
+        day=case.day,
+        text_only=group.text_only,
+    )
+
+
+def _refuse_unobtainable(record: PatientRecord) -> None:
+    holes = unobtainable(record)
+    if holes:
+        told = ", ".join(dict.fromkeys(f"{hole.query} ({hole.reason})" for hole in holes))
+        words = (
+            f"Needed and to be had neither from prefetch nor from the FHIR server: {told}. "
+            "Send it as prefetch, or a fhirServer and token that can read it."
+        )
+        raise HookError(412, "processing", words)
+
+
+def _explanation(evaluations: list[Evaluation]) -> Mapping[str, Any]:
+    return {EVALUATIONS: [evaluation.as_json() for evaluation in evaluations]}
