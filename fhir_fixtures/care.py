@@ -40,11 +40,16 @@ def condition(chart: Chart, line: Json) -> Json:
         "category": [hl7("condition-category", line.get("category", "problem-list-item"))],
         "code": chart.code(line["code"]),
         "bodySite": sites(line.get("site")),
-        "subject": reference(STRANGER) if "whose" in line else chart.patient,
+        "subject": whose(chart, line),
         "onsetDateTime": chart.maybe_day(line.get("since")),
         "abatementDateTime": chart.maybe_day(line.get("ended")),
         "recordedDate": chart.maybe_day(line.get("recorded", line.get("since"))),
     }
+
+
+def whose(chart: Chart, line: Json) -> Json:
+    """Return the reference to this patient, or to another one whose data strayed into the chart."""
+    return reference(STRANGER) if "whose" in line else chart.patient
 
 
 def due_to(chart: Chart, line: Json) -> list[Json]:
@@ -138,7 +143,7 @@ def document(chart: Chart, line: Json) -> Json:
         "docStatus": "preliminary" if "unsigned" in line else "final",
         "type": concept(system("loinc"), lookup("documents", line["type"])["code"], title),
         "category": [concept(NOTE_CATEGORY, "clinical-note", "Clinical Note"), *content],
-        "subject": chart.patient,
+        "subject": whose(chart, line),
         "date": day + MIDDAY,
         "author": [reference(chart.practitioner(line.get("by", "physician")))],
         "description": line.get("about", line["type"]),

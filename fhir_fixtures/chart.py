@@ -1,9 +1,11 @@
 """The chart that a story fills: resources with their ids, days counted from the order."""
 
+import re
 from datetime import date, timedelta
 
 from fhir_fixtures.fhir import (
     Json,
+    bare,
     base,
     coding,
     concept,
@@ -61,7 +63,7 @@ class Chart:
             return {"text": label}
         label = label or self._labels.get(code) or tables()["cpt"].get(code, "")
         self._labels[code] = label
-        return concept(default_system or system_of(code), code, label or None)
+        return concept(default_system or system_of(code), bare(code), label or None)
 
     def condition(self, written: str | int) -> str | None:
         """Return the reference of the diagnosis with this code, if the chart holds it."""
@@ -109,7 +111,7 @@ def clinician(prefix: str, kind: str, row: Json) -> Json:
 def condition_slug(written: str | int) -> str:
     """Return the part of an id that a diagnosis code gives."""
     code, _ = split_code(written)
-    return "condition-" + (code.lower().replace(".", "-") if code else "in-words")
+    return "condition-" + (re.sub("[.:]", "-", code.lower()) if code else "in-words")
 
 
 def sites(words: str | None) -> list[Json]:

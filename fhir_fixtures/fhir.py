@@ -13,6 +13,7 @@ HERE = Path(__file__).parent
 ICD10 = re.compile(r"[A-Z]\d[0-9A-Z](\.[0-9A-Z]{1,4})?")
 CPT = re.compile(r"\d{5}|\d{4}[A-Z]")
 SNOMED = re.compile(r"\d{6,18}")
+LOCAL = re.compile(r"local:(\S+)")
 AMOUNT = re.compile(r"(-?\d+(?:\.\d+)?)\s*(\S*)")
 UNIT_ALIASES = {"C": "Cel", "F": "[degF]", "lb": "[lb_av]"}
 
@@ -59,19 +60,26 @@ def hl7(name: str, code: str, label: str | None = None) -> Json:
 
 
 def split_code(written: str | int) -> tuple[str | None, str]:
-    """Return (code, label) of `M54.2 Neck pain`; words alone have no code."""
+    """Return (code, label) of `M54.2 Neck pain` or `local:P-12 Neck`; words have no code."""
     first, _, rest = str(written).partition(" ")
-    if any(form.fullmatch(first) for form in (ICD10, CPT, SNOMED)):
+    if any(form.fullmatch(first) for form in (ICD10, CPT, SNOMED, LOCAL)):
         return first, rest
     return None, str(written)
 
 
 def system_of(code: str) -> str:
     """Return the code system that a diagnosis or procedure code belongs to by its form."""
-    for form, name in ((ICD10, "icd10"), (CPT, "cpt"), (SNOMED, "snomed")):
+    forms = ((ICD10, "icd10"), (CPT, "cpt"), (SNOMED, "snomed"), (LOCAL, "local"))
+    for form, name in forms:
         if form.fullmatch(code):
             return system(name)
-    raise ValueError(f"{code!r} is no ICD-10-CM, CPT or SNOMED CT code")
+    raise ValueError(f"{code!r} is no ICD-10-CM, CPT, SNOMED CT or local code")
+
+
+def bare(code: str) -> str:
+    """Return a code as its system writes it: `P-12` of `local:P-12`."""
+    found = LOCAL.fullmatch(code)
+    return found[1] if found else code
 
 
 def quantity(written: str | float, default_unit: str) -> Json:

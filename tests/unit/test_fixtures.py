@@ -5,8 +5,12 @@ from datetime import date
 
 import pytest
 from fhir.resources.R4B import get_fhir_model_class
+from fhir.resources.R4B.bundle import Bundle
 
+from cds_service.services import rules_of
+from cds_service.settings import load_settings
 from fhir_fixtures import generate
+from fhir_fixtures.care import STRANGER
 from fhir_fixtures.fhir import HERE
 from fhir_fixtures.people import birth_date
 from fhir_fixtures.stories import StoryError, build, read_story
@@ -51,18 +55,40 @@ class TestShippedFiles:
         assert [entry["id"] for entry in index] == sorted(SCENARIOS)
         assert len({entry["name"] for entry in index}) == len(index)
 
-    def test_every_outcome_is_shown_for_both_payers(self):
+    def test_every_outcome_is_shown_for_every_payer(self):
         shown = {(s["policy"], s["expect"]["determination"]) for s, _ in SCENARIOS.values()}
-        for policy in ("cca-mng-084", "kpwa-massage"):
+        policies = {row.policy for row in rules_of(load_settings({})).payers if row.policy}
+        for policy in policies:
             for outcome in ("covered", "conditional", "not-covered"):
                 assert (policy, outcome) in shown
 
+    def test_every_urgency_and_effect_of_a_safety_finding_is_shown(self):
+        flags = [flag for s, _ in SCENARIOS.values() for flag in s["expect"].get("redFlags", ())]
+        assert {flag["urgency"] for flag in flags} == {
+            "ED-now",
+            "PCP-prompt",
+            "specialist",
+            "caution",
+        }
+        assert {flag["effect"] for flag in flags} == {"stop", "hold", "none"}
+
+    def test_both_code_systems_are_shown_alone(self):
+        alone = [systems for systems in map(diagnosis_systems, SCENARIOS) if len(systems) == 1]
+        assert {"http://hl7.org/fhir/sid/icd-10-cm"} in alone
+        assert {"http://snomed.info/sct"} in alone
+
+
+def diagnosis_systems(name):
+    held = resources(SCENARIOS[name][1], "Condition")
+    return {coding["system"] for one in held for coding in one["code"].get("coding", ())}
+
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_every_resource_is_valid_r4(name):
-    _, built = SCENARIOS[name]
-    for resource in [*(e["resource"] for e in built.record["entry"]), *drafts(built)]:
-        get_fhir_model_class(resource["resourceType"]).model_validate(resource)
+def test_every_bundle_is_valid_r4(name):
+    record = json.loads((HERE / "patients" / f"{name}.json").read_text(encoding="utf-8"))
+    request = json.loads((HERE / "requests" / f"{name}.json").read_text(encoding="utf-8"))
+    for bundle in (record, request["context"]["draftOrders"]):
+        Bundle.model_validate(bundle)
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -70,7 +96,7 @@ def test_every_reference_resolves(name):
     _, built = SCENARIOS[name]
     held = [e["resource"] for e in built.record["entry"]]
     known = {f"{r['resourceType']}/{r['id']}" for r in held}
-    assert set(references([*held, *drafts(built)])) <= known
+    assert set(references([*held, *drafts(built)])) <= known | {STRANGER}
     assert len(known) == len(held)
 
 
@@ -138,6 +164,19 @@ class TestBuilder:
         (form,) = resources(build("x", story(forms=forms)), "QuestionnaireResponse")
         given = {i["linkId"]: i["answer"][0]["valueCoding"]["code"] for i in form["item"]}
         assert (given["EV-RF08"], given["EV-RF31"], given["EV-RF01"]) == ("yes", "unknown", "no")
+
+    def test_house_code_has_a_system_of_its_own(self):
+        built = build("x", story(conditions=[{"code": "local:P-12 Neck pain"}]))
+        (condition,) = resources(built, "Condition")
+        (coding,) = condition["code"]["coding"]
+        assert (coding["code"], coding["display"]) == ("P-12", "Neck pain")
+        assert coding["system"] == "https://ehr.example.org/problem-list"
+        assert condition["id"] == "x-condition-local-p-12"
+
+    def test_stray_note_is_about_somebody_else(self):
+        note = {"day": -1, "type": "letter", "whose": "another patient"}
+        built = build("x", story(documents=[note]))
+        assert resources(built, "DocumentReference")[0]["subject"] == {"reference": STRANGER}
 
     def test_words_without_a_code_stay_words(self):
         built = build("x", story(conditions=[{"code": "Bad knees"}]))
