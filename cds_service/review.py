@@ -103,10 +103,11 @@ def payers_of(case: Case, group: OrderGroup, rules: Rules) -> list[Payer]:
     """Return the coverages that answer for a group of orders, each with its policy."""
     orders = [order.resource for order in group.orders]
     found = coverages_of(case.record, orders, case.day, rules.zone)
-    return [_payer(coverage, case.day, rules) for coverage in found]
+    return [payer_of(coverage, case.day, rules) for coverage in found]
 
 
-def _payer(coverage: CoverageFact, day: date, rules: Rules) -> Payer:
+def payer_of(coverage: CoverageFact, day: date, rules: Rules) -> Payer:
+    """Return who answers for a coverage, with the policy in force on a day."""
     told, route = routed(coverage, rules.payers)
     names = [name for payor in told.payors for name in payor.names]
     policy = rules.library.policy(route.policy, day)
@@ -121,13 +122,17 @@ def _dating(policy: Policy | None, day: date) -> tuple[str, ...]:
     return (f"{policy.head.title} took effect on {policy.start}; the order is dated before that.",)
 
 
-def review(case: Case, rules: Rules) -> list[Evaluation]:
-    """Return one Evaluation for each (coverage, group of orders signed together)."""
+def review(case: Case, rules: Rules, payers: Sequence[Payer] | None = None) -> list[Evaluation]:
+    """Return one Evaluation for each (coverage, group of orders signed together).
+
+    `payers` are those to ask; None: those that the coverages lead to.
+    """
     facts = facts_of(case, rules)
     group = _group(case, facts)
     if not group.orders:
         return []
-    payers = payers_of(case, group, rules) or [Payer(None, None, None)]
+    if payers is None:
+        payers = payers_of(case, group, rules) or [Payer(None, None, None)]
     return [made for payer in payers for made in _under(facts, group, payer, case, rules)]
 
 
