@@ -76,12 +76,7 @@ def coverages_of(
     Where the orders name their `insurance`, these and no others, also when they are not in force;
     else every active coverage whose period may hold the day. Each knows the `others` on file.
     """
-    everything = {
-        fact.reference: fact
-        for resource in record.of_type("Coverage")
-        if isinstance(resource, dict) and belongs(resource, "beneficiary", record.patient_id)
-        for fact in [coverage_fact(resource, record, day, zone)]
-    }
+    everything = on_file(record, day, zone)
     named = dict(_insured(orders, record, day, zone))
     if named:
         chosen = [everything.get(reference, fact) for reference, fact in named.items()]
@@ -92,6 +87,16 @@ def coverages_of(
         replace(fact, others=tuple(o for o in everything.values() if o.reference != fact.reference))
         for fact in chosen
     )
+
+
+def on_file(record: PatientRecord, day: date, zone: tzinfo) -> dict[str, CoverageFact]:
+    """Return every coverage of the patient that was read, in force or not, by reference."""
+    return {
+        fact.reference: fact
+        for resource in record.of_type("Coverage")
+        if isinstance(resource, dict) and belongs(resource, "beneficiary", record.patient_id)
+        for fact in [coverage_fact(resource, record, day, zone)]
+    }
 
 
 def _insured(
