@@ -32,7 +32,8 @@ class CriterionResult:
     reaches it; `would_change` says in words what would change the verdict. `source` is the
     citation for machines, `sections` names the sections it lies in. `derived` tells that other
     criteria alone decide it. `members` are the criteria of a group, `asks` the ids of the items
-    that would settle it. `aside` marks a question that the result does not wait for.
+    that would settle it. `aside` marks a question that the result does not wait for, `supposed` a
+    verdict of a what-if.
     """
 
     id: str
@@ -52,6 +53,7 @@ class CriterionResult:
     members: tuple[str, ...] = ()
     asks: tuple[str, ...] = ()
     aside: bool = False
+    supposed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +75,8 @@ class SafetyFinding:
 
     `policy` is the id of the policy (or "overlay") that holds the rule, `origins` the documents
     that are its clinical source, `sections` where in them; `suspected` an unconfirmed cause;
-    `addressed` dealt with already (G-21); `suggests` keys of card actions; `asks` ids of the
-    blocking items that would settle it.
+    `addressed` dealt with already (G-21), in a what-if by a `supposed` document; `suggests` keys of
+    card actions; `asks` ids of the blocking items that would settle it.
     """
 
     id: str
@@ -91,6 +93,7 @@ class SafetyFinding:
     asks: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     sections: tuple[str, ...] = ()
+    supposed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +132,8 @@ class Evaluation:
     `orders` are "ServiceRequest/id" of the group (or "#position" for an order without id), `facts`
     numbers that words on a card may use (`visits.year`, `order.visits`), `notes` data-quality
     remarks in words. `gap` tells why no policy decided: no-coverage, unread-coverage, unrouted,
-    not-in-force, code-not-listed; or lapsed: the coverage is not in force.
+    not-in-force, code-not-listed; or lapsed: the coverage is not in force. `supposed` are the ids
+    that a what-if took as shown and that changed something.
     """
 
     orders: tuple[str, ...]
@@ -150,10 +154,11 @@ class Evaluation:
     facts: Mapping[str, Fraction] = field(default_factory=dict)
     payer: str | None = None
     gap: str | None = None
+    supposed: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return the shape of the design: the response extension, `explain --json`, batch rows."""
-        return {
+        shown: dict[str, Any] = {
             "order": self.orders[0] if self.orders else None,
             "orders": list(self.orders),
             "date": self.day.isoformat(),
@@ -172,6 +177,7 @@ class Evaluation:
             "unread": [{"query": hole.query, "reason": hole.reason} for hole in self.unread],
             "notes": list(self.notes),
         }
+        return shown | {"supposed": list(self.supposed)} if self.supposed else shown
 
 
 def number(value: Fraction) -> int | float:
@@ -198,7 +204,7 @@ def _finding(item: Finding) -> dict[str, Any]:
 
 
 def _criterion(item: CriterionResult) -> dict[str, Any]:
-    return {
+    shown: dict[str, Any] = {
         "id": item.id,
         "status": item.status.value,
         "text": item.text,
@@ -212,6 +218,7 @@ def _criterion(item: CriterionResult) -> dict[str, Any]:
         "wouldChange": list(item.would_change),
         "evidence": _evidence(item.evidence),
     }
+    return shown | {"supposed": True} if item.supposed else shown
 
 
 def _parameter(used: ParameterUse) -> dict[str, Any]:
@@ -236,7 +243,7 @@ def _missing(item: MissingItem) -> dict[str, Any]:
 
 
 def _safety(item: SafetyFinding) -> dict[str, Any]:
-    return {
+    shown: dict[str, Any] = {
         "id": item.id,
         "urgency": item.urgency,
         "effect": item.effect,
@@ -247,3 +254,4 @@ def _safety(item: SafetyFinding) -> dict[str, Any]:
         "addressed": item.addressed,
         "evidence": _evidence(item.evidence),
     }
+    return shown | {"supposed": True} if item.supposed else shown

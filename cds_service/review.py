@@ -20,7 +20,7 @@ from cds_service.evidence.orders import OrderGroup
 from cds_service.evidence.quantities import QUANTITIES
 from cds_service.policies.library import PolicyLibrary
 from cds_service.policies.policy import Policy, Verdict
-from cds_service.policies.routing import PayerEntry, routed
+from cds_service.policies.routing import PayerEntry, routed, taken_as
 from cds_service.record.model import Hole, PatientRecord, Resource
 from cds_service.terminology import Dialect, Terminology
 
@@ -39,12 +39,16 @@ NO_COVERAGE = MissingItem(
 
 @dataclass(frozen=True)
 class Rules:
-    """What a site decides by: policies, the table of payers, codes, the time zone."""
+    """What a site decides by: policies, the table of payers, codes, the time zone.
+
+    `taken_as` is the row of the table that every coverage is taken for, in a comparison.
+    """
 
     library: PolicyLibrary
     payers: Sequence[PayerEntry]
     terminology: Terminology
     zone: tzinfo
+    taken_as: PayerEntry | None = None
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,8 @@ class Case:
     patient, with its holes; `day` the day the orders count on. `acknowledged` are safety findings
     answered "evaluated, not present", each with the day of the answer: newer evidence opens it
     again. `notes` are remarks on how the case came about. `selected` names the orders to be judged
-    ("ServiceRequest/id", "#position"), with the others as context; None: all.
+    ("ServiceRequest/id", "#position"), with the others as context; None: all. `supposed` are ids of
+    criteria and missing items that a what-if takes as shown; an answer that is given has none.
     """
 
     orders: Sequence[Resource]
@@ -64,6 +69,7 @@ class Case:
     acknowledged: Mapping[str, date] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     selected: frozenset[str] | None = None
+    supposed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +114,8 @@ def payers_of(case: Case, group: OrderGroup, rules: Rules) -> list[Payer]:
 
 def payer_of(coverage: CoverageFact, day: date, rules: Rules) -> Payer:
     """Return who answers for a coverage, with the policy in force on a day."""
-    told, route = routed(coverage, rules.payers)
+    row = rules.taken_as
+    told, route = taken_as(coverage, row) if row else routed(coverage, rules.payers)
     names = [name for payor in told.payors for name in payor.names]
     policy = rules.library.policy(route.policy, day)
     return Payer(
@@ -132,8 +139,14 @@ def review(case: Case, rules: Rules, payers: Sequence[Payer] | None = None) -> l
     if not group.orders:
         return []
     if payers is None:
-        payers = payers_of(case, group, rules) or [Payer(None, None, None)]
+        payers = payers_of(case, group, rules) or [_nobody(case.day, rules)]
     return [made for payer in payers for made in _under(facts, group, payer, case, rules)]
+
+
+def _nobody(day: date, rules: Rules) -> Payer:
+    """Return who pays where no coverage says so."""
+    row = rules.taken_as
+    return Payer(None, rules.library.policy(row.policy, day) if row else None, None)
 
 
 def _under(
@@ -151,7 +164,9 @@ def _evaluate(
     covered = group.of_codes(policy.codes) if policy else group
     judge = policy if policy and covered.orders else rules.library.unrouted
     asked = covered if covered.orders else group
-    context = Context(facts, asked, payer.coverage, judge.numbers, case.acknowledged)
+    context = Context(
+        facts, asked, payer.coverage, judge.numbers, case.acknowledged, case.supposed
+    )
     verdict = judge.evaluate(context)
     made = Evaluation(
         orders=asked.references,
@@ -163,6 +178,7 @@ def _evaluate(
         unread=_unread(case.record, judge, rules.terminology.site),
         notes=(*case.notes, *payer.notes, *asked.notes, *notes_of(facts)),
         payer=payer.name,
+        supposed=(*verdict.supposed, *_supposed_in_force(payer, case)),
     )
     made = _answered(made, verdict, payer, judge) if judge is policy else _unanswered(made, payer)
     made = replace(made, facts=_numbers(context))
@@ -179,10 +195,16 @@ def _answered(made: Evaluation, verdict: Verdict, payer: Payer, policy: Policy) 
         criteria=verdict.criteria,
         missing=verdict.missing,
     )
-    if payer.in_force or verdict.determination == "not-covered":
+    in_force = payer.in_force or NO_COVERAGE.id in made.supposed
+    if in_force or verdict.determination == "not-covered":
         return answered
     missing = (_lapsed(payer, made.day), *verdict.missing)
     return replace(answered, determination="conditional", missing=missing, gap="lapsed")
+
+
+def _supposed_in_force(payer: Payer, case: Case) -> tuple[str, ...]:
+    asked = payer.policy and not payer.in_force and NO_COVERAGE.id in case.supposed
+    return (NO_COVERAGE.id,) if asked else ()
 
 
 def _lapsed(payer: Payer, day: date) -> MissingItem:
@@ -231,6 +253,8 @@ def digest(evaluation: Evaluation, orders: Iterable[Resource]) -> str:
         "missing": sorted([item.id, item.blocking] for item in evaluation.missing),
         "safety": sorted([item.id, item.urgency, item.effect] for item in evaluation.safety),
     }
+    if evaluation.supposed:
+        content["supposed"] = sorted(evaluation.supposed)
     return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 

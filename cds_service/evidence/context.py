@@ -50,7 +50,8 @@ class Context:
     `group` holds the draft orders in scope (evidence.orders.OrderGroup), `coverage` the coverage
     fact (evidence.coverage.CoverageFact) or None, `numbers` the policy's parameters by name, laid
     over the shared ones, `acknowledged` the safety findings the clinician has answered "evaluated,
-    not present", each with the day of the answer, `memo` what the engine has already decided.
+    not present", each with the day of the answer, `supposed` ids of criteria and items taken as
+    shown for a what-if, `memo` what the engine has already decided.
     """
 
     facts: Facts
@@ -58,6 +59,7 @@ class Context:
     coverage: Any
     numbers: Mapping[str, Fraction]
     acknowledged: Mapping[str, date] = field(default_factory=dict)
+    supposed: frozenset[str] = frozenset()
     memo: dict[Any, Any] = field(default_factory=dict, repr=False)
 
 

@@ -29,7 +29,8 @@ class Outcome:
 
     `status` is what is listed. `weight` is what it counts as: a dose limit of which a part is
     supportable is listed not-met and counts as unknown (G-25). `asks` are blocking items,
-    `advises` advisory ones, `supports` the part that could be supported (unit, number).
+    `advises` advisory ones, `supports` the part that could be supported (unit, number), `supposed`
+    what was taken as shown for a what-if.
     """
 
     status: Status
@@ -41,6 +42,7 @@ class Outcome:
     because: str | None = None
     change: str | None = None
     supports: tuple[str, Fraction] | None = None
+    supposed: tuple[str, ...] = ()
 
 
 NOT_APPLICABLE = Outcome(Status.NA, Status.NA)

@@ -25,6 +25,7 @@ from cds_service.policies.criteria import Criterion, Group, Outcome
 from cds_service.policies.expressions import RUN, Running
 from cds_service.policies.kleene import unique
 from cds_service.policies.safety import Overlay, Raised, SafetyRule, raise_rule
+from cds_service.policies.supposing import documented, supposing
 from cds_service.record.model import Hole
 
 _INSERT = re.compile(r"\{([a-z]+\.[a-z-]+|\$[a-z0-9-]+)\}")
@@ -65,6 +66,7 @@ class Verdict:
     missing: tuple[MissingItem, ...]
     safety: tuple[SafetyFinding, ...]
     holes: tuple[Hole, ...]
+    supposed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -114,8 +116,11 @@ class _Run(Running):
         """Return the outcome of a criterion, decided once."""
         made = self.outcomes.get(criterion)
         if made is None:
-            body = self.policy.criteria[criterion].body
-            made = self.outcomes[criterion] = body(self.context, self.outcome)
+            rule = self.policy.criteria[criterion]
+            made = rule.body(self.context, self.outcome)
+            if self.context.supposed:
+                made = supposing(made, rule, self.context.supposed)
+            self.outcomes[criterion] = made
         return made
 
     def raised(self) -> list[Raised]:
@@ -124,7 +129,9 @@ class _Run(Running):
             own = {rule.id: raise_rule(rule, self.context) for rule in self.policy.safety}
             overlay = self.policy.overlay
             shared = overlay.raise_all(self.context, own) if overlay else []
-            self._raised = [*own.values(), *shared]
+            found = [*own.values(), *shared]
+            supposed = self.context.supposed
+            self._raised = [documented(one, supposed) for one in found] if supposed else found
         return self._raised
 
     def verdict(self) -> Verdict:
@@ -140,7 +147,16 @@ class _Run(Running):
             missing=tuple(self._missing(determination)),
             safety=tuple(self._finding(raised) for raised in self.raised() if raised.judged),
             holes=self._holes(),
+            supposed=self._supposed(),
         )
+
+    def _supposed(self) -> tuple[str, ...]:
+        """Return what of the what-if changed a criterion or a finding."""
+        if not self.context.supposed:
+            return ()
+        found = [one.supposed for one in self.outcomes.values()]
+        found += [item.supposed for raised in self.raised() for item in raised.judged]
+        return tuple(dict.fromkeys(name for used in found for name in used))
 
     def _determination(self) -> str:
         effects = {raised.effect for raised in self.raised() if raised.judged}
@@ -200,6 +216,7 @@ class _Run(Running):
             members=criterion.group.members if criterion.group else (),
             asks=outcome.asks,
             aside=outcome.weight is Status.NA and outcome.status is not Status.NA,
+            supposed=bool(outcome.supposed),
         )
 
     def _would_change(self, outcome: Outcome) -> tuple[str, ...]:

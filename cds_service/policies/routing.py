@@ -107,6 +107,12 @@ def routed(coverage: CoverageFact, table: Iterable[PayerEntry]) -> tuple[Coverag
     return coverage.of_line(found.line_of_business, found.via), found
 
 
+def taken_as(coverage: CoverageFact, entry: PayerEntry) -> tuple[CoverageFact, Route]:
+    """Return the coverage as if it were of that row, and where the row leads."""
+    line = entry.line_of_business
+    return coverage.of_line(line), Route(entry.policy, line, known=True, product_known=True)
+
+
 def with_site(table: Sequence[PayerEntry], site: Site) -> tuple[PayerEntry, ...]:
     """Return the table with rows for the payors and products as a site names them, first."""
     local = (

@@ -116,6 +116,7 @@ class Judged:
     asks: tuple[str, ...]
     advises: tuple[str, ...]
     holes: tuple[Hole, ...] = ()
+    supposed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +164,7 @@ class Raised:
             asks=self.asks(),
             origins=self.rule.origins,
             sections=self.rule.sections,
+            supposed=any(j.supposed for j in leading),
         )
 
 

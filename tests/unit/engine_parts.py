@@ -150,6 +150,7 @@ def verdict(
     *resources: dict[str, Any],
     orders: list[dict[str, Any]] | None = None,
     acknowledged: tuple[str, ...] = (),
+    supposed: tuple[str, ...] = (),
 ):
     """Return what a policy says of a complete record."""
     policy = library(data).policy(data["policy"], DAY)
@@ -158,7 +159,8 @@ def verdict(
     facts = Facts(record, drafts, DAY, ZONE, Terminology.load(), policy.numbers)
     group = OrderGroup.of(facts)
     answered = dict.fromkeys(acknowledged, DAY)
-    return policy.evaluate(Context(facts, group, None, policy.numbers, answered))
+    asked = Context(facts, group, None, policy.numbers, answered, frozenset(supposed))
+    return policy.evaluate(asked)
 
 
 def statuses(made: Any) -> dict[str, str]:
