@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,7 +37,8 @@ class HookError(Exception):
 
     `status` is the HTTP status, `code` an issue type of FHIR, `diagnostics` says what is wrong,
     where, and what to send instead (never a clinical value), `expression` the place in the request
-    ("context.patientId"), `headers` what the status demands beside the body.
+    ("context.patientId"), `headers` what the status demands beside the body, `hook_instance` the
+    call's where it could be read.
     """
 
     status: int
@@ -45,6 +46,7 @@ class HookError(Exception):
     diagnostics: str
     expression: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    hook_instance: str | None = None
 
     def __str__(self) -> str:
         return f"{self.status} {self.diagnostics}"
@@ -66,11 +68,27 @@ def outcome_response(error: HookError) -> Response:
     return answer
 
 
-def install(app: Flask) -> None:
+Correlation = Callable[[str | None], str]
+"""Returns the id of the current call in the log, given its hookInstance where that is known."""
+
+
+def _own(hook_instance: str | None) -> str:
+    return hook_instance or "-"
+
+
+def install(app: Flask, correlation: Correlation = _own) -> None:
     """Make every error of the app an OperationOutcome, also those Flask raises itself."""
-    app.register_error_handler(HookError, outcome_response)
+
+    def refused(error: HookError) -> Response:
+        correlation(error.hook_instance)
+        return outcome_response(error)
+
+    def failed(error: Exception) -> Response:
+        return _failure(error, correlation(g.get("hook_instance")))
+
+    app.register_error_handler(HookError, refused)
     app.register_error_handler(HTTPException, _http_error)
-    app.register_error_handler(Exception, _failure)
+    app.register_error_handler(Exception, failed)
 
 
 def _http_error(error: HTTPException) -> Response | HTTPException:
@@ -83,8 +101,7 @@ def _http_error(error: HTTPException) -> Response | HTTPException:
     return outcome_response(HookError(status, code, diagnostics, headers=headers))
 
 
-def _failure(error: Exception) -> Response:
-    call = g.get("hook_instance", "-")
+def _failure(error: Exception, call: str) -> Response:
     whole = error if current_app.testing else None
     log.error("call %s failed: %s", call, _where(error), exc_info=whole)
     words = f"The service failed while it answered; its log names call {call}."

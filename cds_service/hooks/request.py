@@ -116,7 +116,12 @@ def parse_request(body: bytes, hook: str | None = None) -> HookRequest:
     Raises HookError: 400 for what breaks the protocol, 403 for a token of another patient, 422 for
     draft orders that cannot be what they say they are.
     """
-    return read_request(parse_json(body), hook)
+    value = parse_json(body)
+    try:
+        return read_request(value, hook)
+    except HookError as error:
+        error.hook_instance = _text(value.get("hookInstance"))
+        raise
 
 
 def parse_json(body: bytes) -> dict[str, Any]:

@@ -166,6 +166,19 @@ class Settings:
         "version",
         "`hookVersion` that discovery shows for services that name none of their own.",
     )
+    log_format: str | None = setting(
+        None,
+        values.log_format,
+        "json or plain",
+        "How log records are written to stderr: as one JSON object a line, or for the eyes of a "
+        "developer. Not set, `serve` writes json and the demo plain. See docs/operations.md.",
+    )
+    log_level: str = setting(
+        "info",
+        values.log_level,
+        "debug, info, warning, error or critical",
+        "The least level that is logged. The line of each call is info, error where it failed.",
+    )
     threads: int = setting(
         "16",
         values.whole(1, 256),

@@ -155,6 +155,22 @@ def kept(raw: object) -> bool:
     return raw == "whole"
 
 
+def log_format(raw: object) -> str:
+    """Return how log records are written."""
+    return _one_of(("json", "plain"), raw)
+
+
+def log_level(raw: object) -> str:
+    """Return the least level that is logged."""
+    return _one_of(("debug", "info", "warning", "error", "critical"), str(raw).lower())
+
+
+def _one_of(words: tuple[str, ...], raw: object) -> str:
+    if raw not in words:
+        raise ValueError(f"write one of {', '.join(words)}")
+    return str(raw)
+
+
 def families(raw: object) -> tuple[str, ...]:
     """Return families of services, in our order."""
     chosen = _list(raw)

@@ -29,7 +29,7 @@ ROWS = [
     {"cli"},
 ]
 RANK = {room: place for place, row in enumerate(ROWS) for room in row}
-LEAVES = {"settings", "hooks", "questionnaires", "sandbox", "web", "auth", "store"}
+LEAVES = {"settings", "hooks", "observe", "questionnaires", "sandbox", "web", "auth", "store"}
 ASSEMBLERS = {
     "app",
     "card_page",
