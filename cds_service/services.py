@@ -56,12 +56,18 @@ def build_services(
     Raises PolicyError, PayersError or SiteError when policies, routing or the site file cannot be
     used: a service never starts on half of them.
     """
-    rules = rules_of(settings)
-    reader = _reader(settings, rules)
-    keeper = Keeper(store or NullStore(), settings.keep_requests)
-    reviewer = Reviewer(rules, reader, settings.deadline, today, keeper)
+    reviewer = reviewer_of(settings, today, store)
     family = [_order_review(reviewer), _order_select(reviewer)]
     return family if REVIEW in settings.families else []
+
+
+def reviewer_of(
+    settings: Settings, today: Callable[[], date], store: Store | None = None
+) -> Reviewer:
+    """Return what reads and reviews; raises as `build_services` does."""
+    rules = rules_of(settings)
+    keeper = Keeper(store or NullStore(), settings.keep_requests)
+    return Reviewer(rules, _reader(settings, rules), settings.deadline, today, keeper)
 
 
 def _reader(settings: Settings, rules: Rules) -> RecordReader:
