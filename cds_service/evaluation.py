@@ -109,7 +109,7 @@ class PolicyHead:
     """What a reader must know of the policy: identity, version, currency.
 
     `route` says in words where to go when its criteria are not met (G-04c), `route_items` which
-    items that takes.
+    items that takes. `url` is the document's address, where the file names one.
     """
 
     id: str
@@ -123,6 +123,7 @@ class PolicyHead:
     note: str | None = None
     route: str | None = None
     route_items: tuple[str, ...] = ()
+    url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

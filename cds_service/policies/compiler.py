@@ -212,6 +212,7 @@ def _head(data: Mapping[str, Any]) -> PolicyHead:
         note=data.get("note"),
         route=data.get("route"),
         route_items=tuple(data.get("not-covered-route", ())),
+        url=data["source"].get("url"),
     )
 
 
