@@ -10,6 +10,7 @@ import orjson
 
 from cds_service.evaluation import Evaluation
 from cds_service.hooks.request import HookRequest
+from cds_service.observe.call import step
 from cds_service.settings import Settings
 from cds_service.store import CardGiven, Guidance, NullStore, Setup, Store
 
@@ -52,6 +53,10 @@ class Keeper:
             return None
 
         def keep(service: str, body: bytes) -> None:
+            with step("store"):
+                record(service, body)
+
+        def record(service: str, body: bytes) -> None:
             given = (CardGiven(**_card(card)) for card in cards)
             self.store.record(
                 Guidance(

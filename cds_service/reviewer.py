@@ -16,6 +16,7 @@ from cds_service.guidance import Keeper, caller_of
 from cds_service.hooks.errors import HookError
 from cds_service.hooks.request import HookRequest
 from cds_service.hooks.response import HookResponse
+from cds_service.observe.call import judged, lacking, step
 from cds_service.record.model import PatientRecord
 from cds_service.record.reader import RecordReader, order_references, unobtainable
 from cds_service.review import Case, Payer, Rules, group_of, payers_of, review
@@ -48,7 +49,8 @@ class Reviewer:
 
     def _answer(self, request: HookRequest, render: Render) -> HookResponse:
         evaluations, case, group = self.evaluations(request)
-        written = render(evaluations, asked_of(request, case, group))
+        with step("cards"):
+            written = render(evaluations, asked_of(request, case, group))
         return HookResponse(
             cards=written,
             extension=_explanation(evaluations) if request.explain else {},
@@ -65,18 +67,23 @@ class Reviewer:
         ends = monotonic() + self.deadline
         record = self.read_first(request, drafts, ends)
         case = Case(drafts, record, day, notes=notes, selected=selected(request))
-        group = group_of(case, self.rules)
+        with step("review"):
+            group = group_of(case, self.rules)
         if group.orders:
             record = self.read_rest(request, case, payers_of(case, group, self.rules), ends)
             _refuse_unobtainable(record)
             acknowledged = self.acknowledged(request)
             case = replace(case, record=record, acknowledged=acknowledged)
-        return review(case, self.rules), case, group
+        with step("review"):
+            evaluations = review(case, self.rules)
+        tell(group, evaluations)
+        return evaluations, case, group
 
     def acknowledged(self, request: HookRequest) -> Mapping[str, date]:
         """Return the safety findings that the caller has answered for the patient."""
         client = caller_of(request.client)
-        return self.keeper.store.acknowledgements(client, request.patient_id)
+        with step("store"):
+            return self.keeper.store.acknowledgements(client, request.patient_id)
 
     def day(self, drafts: list[Any], patient_id: str) -> tuple[date, tuple[str, ...]]:
         """Return the day the orders count on, with remarks on it."""
@@ -108,7 +115,7 @@ class Reviewer:
     ) -> PatientRecord:
         server, refusal = self._server(request)
         token = request.authorization
-        return self.reader.read(
+        read = self.reader.read(
             patient_id=request.patient_id,
             needs=needs,
             deadline=ends,
@@ -121,6 +128,8 @@ class Reviewer:
             record=record,
             refusal=refusal,
         )
+        lacking(read.holes)
+        return read
 
     def _server(self, request: HookRequest) -> tuple[str | None, str]:
         server = request.fhir_server
@@ -128,6 +137,12 @@ class Reviewer:
         if server and not (client and client.may_call(server)):
             return None, "not-allowed"
         return server, "absent"
+
+
+def tell(group: OrderGroup, evaluations: Iterable[Evaluation]) -> None:
+    """Tell the log and the metrics what a call came to: codes alone."""
+    told = [(one.policy.id if one.policy else None, one.determination) for one in evaluations]
+    judged(len(group.orders), told)
 
 
 def selected(request: HookRequest) -> frozenset[str] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,6 @@ from cds_service.record.queries import catalogue
 Entry = Mapping[str, Any]
 """A Bundle entry; `resource` is known to be an object."""
 
-_ISSUE_CODE = re.compile(r"[a-z][a-z-]{0,30}")
 _MILD = ("information", "warning")
 
 
@@ -102,10 +100,10 @@ def loss(outcome: Any) -> str | None:
 
 
 def issue_code(outcome: Any) -> str:
-    """Return the code of the first grave issue, "error" when none is readable."""
+    """Return the code of the first grave issue, "error" where it is none that FHIR knows."""
     issues = sorted(_issues(outcome), key=lambda issue: issue.get("severity") in _MILD)
     code = issues[0].get("code") if issues else None
-    return code if isinstance(code, str) and _ISSUE_CODE.fullmatch(code) else "error"
+    return code if isinstance(code, str) and code in catalogue().issue_types else "error"
 
 
 def _issues(outcome: Any) -> Iterator[Mapping[str, Any]]:

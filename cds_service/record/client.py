@@ -6,6 +6,7 @@ Every failure is a short reason beside the data read before it.
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
@@ -55,7 +56,7 @@ def fhir_session(connections: int = 32, verify: bool | str = True) -> requests.S
 
     `verify` is as in requests: True, or the path of a CA bundle.
     """
-    logging.getLogger("urllib3").setLevel(logging.WARNING)  # below, it logs URLs with patient ids
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # below, it logs URLs with patient ids
     session = requests.Session()
     session.trust_env = False
     session.verify = verify
@@ -136,7 +137,8 @@ class FhirClient:
         except FetchError as failure:
             return None, str(failure)
         except Exception as error:  # an unforeseen server must not cost the whole answer
-            log.exception("FHIR request failed unexpectedly: %s", type(error).__name__)
+            # Without message and traceback: both may hold the URL, which holds the patient's id.
+            log.error("FHIR request failed unexpectedly: %s", _where(error))
             return None, "connection"
         return page, None if page else "not-fhir"
 
@@ -226,6 +228,12 @@ def _joined(base: str, link: str) -> str:
 
 def _origin(url: SplitResult) -> tuple[str, str | None, int | None]:
     return url.scheme, url.hostname, url.port or _DEFAULT_PORTS.get(url.scheme)
+
+
+def _where(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    places = "; ".join(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames)
+    return f"{type(error).__name__} at {places}"
 
 
 def _cut_short(reason: str | None) -> str:

@@ -186,7 +186,8 @@ class Gathering:
         return None if mine else ANOTHER_PATIENT
 
     def _turn_away(self, key: str, resource_type: str, reason: str) -> None:
-        log.warning("%s: a %s was left out, %s", key, resource_type, reason)
+        # Without the type: it is whatever the sender wrote there.
+        log.warning("%s: a resource was left out, %s", key, reason)
         query = catalogue().queries.get(key)
         if query is None:
             self.miss(key, Hole(key, resource_type, reason))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextvars import Context, copy_context
 from queue import SimpleQueue
 from threading import Lock, Semaphore, Thread
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-_Job = tuple["Future[Any]", Callable[[], Any]]
+_Job = tuple["Future[Any]", Context, Callable[[], Any]]
 
 
 class FetchPool:
@@ -27,13 +28,16 @@ class FetchPool:
         self._starting = Lock()
 
     def submit(self, job: Callable[[], T]) -> Future[T] | None:
-        """Queue a job; None at once when there is no place left."""
+        """Queue a job; None at once when there is no place left.
+
+        It runs in a copy of the caller's context, so that its log records name the caller's call.
+        """
         if not self._places.acquire(blocking=False):
             return None
         if not self._threads:
             self._start()
         future: Future[T] = Future()
-        self._jobs.put((future, job))
+        self._jobs.put((future, copy_context(), job))
         return future
 
     def close(self) -> None:
@@ -58,10 +62,10 @@ class FetchPool:
                 self._places.release()
 
 
-def _run(future: Future[Any], job: Callable[[], Any]) -> None:
+def _run(future: Future[Any], context: Context, job: Callable[[], Any]) -> None:
     if not future.set_running_or_notify_cancel():
         return
     try:
-        future.set_result(job())
+        future.set_result(context.run(job))
     except BaseException as error:
         future.set_exception(error)

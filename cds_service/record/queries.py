@@ -64,11 +64,15 @@ class Query:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """All queries by key, the types that belong to no patient, and the issues that cost no data."""
+    """All queries by key, the types that belong to no patient, and what issues may be called.
+
+    `harmless_issues` cost no data; `issue_types` are all that a server may give as its reason.
+    """
 
     queries: Mapping[str, Query]
     shared_types: frozenset[str]
     harmless_issues: frozenset[str]
+    issue_types: frozenset[str]
 
     def keys_of(self, resource_type: str) -> tuple[str, ...]:
         """Return the keys whose query is after a resource type."""
@@ -102,7 +106,8 @@ def _data() -> dict[str, Any]:
 
 def _catalogue(data: Mapping[str, Any], codes: Mapping[str, Iterable[str]]) -> Catalogue:
     queries = {key: _query(key, entry, codes[key]) for key, entry in data["queries"].items()}
-    return Catalogue(queries, frozenset(data["shared-types"]), frozenset(data["harmless-issues"]))
+    lists = ("shared-types", "harmless-issues", "issue-types")
+    return Catalogue(queries, *(frozenset(data[name]) for name in lists))
 
 
 def _written(code: str) -> str:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
-from time import monotonic
+from time import monotonic, perf_counter_ns
 from typing import Any
 from urllib.parse import quote
 
@@ -20,6 +20,7 @@ from cds_service.record.pool import FetchPool
 from cds_service.record.prefetch import Supply, supplies_of
 from cds_service.record.queries import REFERENCES, Catalogue, Query, catalogue
 from cds_service.record.scopes import may_read
+from cds_service.record.watch import Unwatched, Watch
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ class RecordReader:
     limits: Limits = field(default_factory=Limits)
     clock: Callable[[], float] = monotonic
     catalogue: Catalogue = field(default_factory=catalogue)
+    watch: Watch = field(default_factory=Unwatched)
 
     def read(  # noqa: PLR0913 - all of it is one question
         self,
@@ -69,6 +71,7 @@ class RecordReader:
         this patient, only what it lacks is read, and `prefetch` is not looked at again. Never
         raises for what a client or server sends.
         """
+        began = perf_counter_ns()
         earlier = record.gathering if record else None
         gathering = earlier if isinstance(earlier, Gathering) else Gathering(patient_id)
         client = self._client(fhir_server, token, deadline)
@@ -79,8 +82,10 @@ class RecordReader:
             gathering.receive(supplies_of(prefetch))
         gathering.lend(drafts)
         call.needs = [key for key in self.catalogue.queries if key in set(needs)]
-        self._complete(call, deadline)
-        return gathering.record()
+        fetching = self._complete(call, deadline)
+        read = gathering.record()
+        self.watch.spent("prefetch", perf_counter_ns() - began - fetching)
+        return read
 
     def _client(self, base: str | None, token: str | None, deadline: float) -> FhirClient | None:
         if not base:
@@ -88,25 +93,39 @@ class RecordReader:
         ends = deadline - min(_GRACE, max(0.0, deadline - self.clock()) / 10)
         return FhirClient(base, token, self.session, ends, self.limits, self.clock)
 
-    def _complete(self, call: _Call, deadline: float) -> None:
+    def _complete(self, call: _Call, deadline: float) -> int:
+        """Fetch what a call lacks; return the nanoseconds it took."""
+        took = 0
         for _ in range(_ROUNDS):
             jobs = call.jobs()
             if not jobs:
                 break
-            self._run(jobs, deadline)
+            took += self._run(jobs, deadline)
+        if took:
+            self.watch.spent("fetch", took)
+        return took
 
-    def _run(self, jobs: Sequence[_Job], deadline: float) -> None:
-        futures = [self.pool.submit(job.work) for job in jobs]
+    def _run(self, jobs: Sequence[_Job], deadline: float) -> int:
+        began = perf_counter_ns()
+        futures = [self.pool.submit(_timed(job.work)) for job in jobs]
         started = [future for future in futures if future]
         wait(started, timeout=max(0.0, deadline - self.clock()))
+        took = perf_counter_ns() - began
         for job, future in zip(jobs, futures, strict=True):
-            job.done(_outcome(future))
+            reading, spent = _outcome(future, took)
+            self.watch.fetched(job.key, reading.reason, spent)
+            job.done(reading)
+        return took
 
 
 @dataclass(frozen=True)
 class _Job:
-    """A fetch for the pool, and what to do with what it brought, back in the calling thread."""
+    """A fetch for the pool, and what to do with what it brought, back in the calling thread.
 
+    `key` is the query key that it answers, "references" for single resources.
+    """
+
+    key: str
     work: Callable[[], Reading]
     done: Callable[[Reading], None]
 
@@ -149,7 +168,9 @@ class _Call:
             return None
         forms = query.forms(self.gathering.patient_id)
         return _Job(
-            lambda: _finish(client, supply, forms), lambda reading: self._take_query(query, reading)
+            query.key,
+            lambda: _finish(client, supply, forms),
+            lambda reading: self._take_query(query, reading),
         )
 
     def _take_query(self, query: Query, reading: Reading) -> None:
@@ -226,6 +247,7 @@ class _Call:
             return None
         form = reference if "://" in reference else relative(reference)
         return _Job(
+            REFERENCES,
             lambda: client.fetch([form]),
             lambda reading: self._take_reference(reference, resource_type, reading),
         )
@@ -250,7 +272,9 @@ class _Call:
             return None
         ids = ",".join(quote(name.split("/")[1], safe="") for name in names)
         return _Job(
-            lambda: client.fetch([f"PractitionerRole?practitioner={ids}"]), self._take_roles
+            REFERENCES,
+            lambda: client.fetch([f"PractitionerRole?practitioner={ids}"]),
+            self._take_roles,
         )
 
     def _take_roles(self, reading: Reading) -> None:
@@ -265,21 +289,30 @@ class _Call:
         return "not-authorised" if self.client else self.refusal
 
     def _miss_reference(self, resource_type: str, reason: str) -> None:
-        log.info("a %s could not be read: %s", resource_type, reason)
+        log.info("a resource that another refers to could not be read: %s", reason)
         key = MEDICINES if resource_type == "Medication" else REFERENCES
         self.gathering.miss(key, Hole(key, resource_type, reason))
 
 
-def _outcome(future: Future[Reading] | None) -> Reading:
+def _timed(work: Callable[[], Reading]) -> Callable[[], tuple[Reading, int]]:
+    def timed() -> tuple[Reading, int]:
+        began = perf_counter_ns()
+        return work(), perf_counter_ns() - began
+
+    return timed
+
+
+def _outcome(future: Future[tuple[Reading, int]] | None, waited: int) -> tuple[Reading, int]:
+    """Return what a fetch brought and the nanoseconds it took; `waited` where it did not end."""
     if future is None:
-        return Reading(reason="busy")
+        return Reading(reason="busy"), 0
     if not future.done():
         future.cancel()
-        return Reading(reason="timeout")
+        return Reading(reason="timeout"), waited
     error = future.exception()
     if error:
         log.error("a fetch failed unexpectedly: %s", type(error).__name__)
-        return Reading(reason="connection")
+        return Reading(reason="connection"), waited
     return future.result()
 
 

@@ -146,6 +146,7 @@ class SqlStore:
             "refused": self._drainer.refused,
             "adopted": self._drainer.adopted,
             "failures": self._database.failures,
+            "jti_fallbacks": self._tokens.fallbacks,
             "waiting_bytes": self._spool.waiting,
         }
 

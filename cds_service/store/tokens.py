@@ -21,7 +21,7 @@ Token = tuple[str, str]
 
 
 class Tokens:
-    """Tells a token that comes again."""
+    """Tells a token that comes again; `fallbacks` counts those that memory alone can tell."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -29,6 +29,7 @@ class Tokens:
         self._seen: dict[Token, datetime] = {}
         self._unsaved: set[Token] = set()
         self._calls = 0
+        self.fallbacks = 0
         self._dropped_at = monotonic()
 
     def remember(self, iss: str, jti: str, expires: datetime) -> bool:
@@ -43,6 +44,7 @@ class Tokens:
         if new is None:
             with self._lock:
                 self._unsaved.add(token)
+                self.fallbacks += 1
         return new is not False
 
     def _saved(self, token: Token, expires: datetime) -> bool | None:

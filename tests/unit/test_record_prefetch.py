@@ -80,7 +80,7 @@ def test_an_error_keeps_its_reason_and_the_data_beside_it():
     assert [e["resource"]["id"] for e in supply.entries] == ["c1"]
 
 
-@pytest.mark.parametrize("code", [None, 5, "Patient p1 is locked", "x" * 80])
+@pytest.mark.parametrize("code", [None, 5, "Patient p1 is locked", "x" * 80, "abara"])
 def test_a_reason_is_an_issue_code_or_just_error(code: Any):
     outcome = {"resourceType": "OperationOutcome", "issue": [{"code": code}, "odd"]}
     assert judge(catalogue().queries["conditions"], outcome).reason == "error"
