@@ -20,7 +20,14 @@ Remember = Callable[[str, str, datetime], bool]
 
 
 class UnknownCallerError(Exception):
-    """A call without a valid token; the reason is in the log alone."""
+    """A call without a valid token; what is wrong with it is in the log alone.
+
+    `reason` is one of few words, for counting.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class WrongTenantError(Exception):
@@ -59,12 +66,12 @@ class Guard:
             return self._admitted(token, known.client)
         except TokenError as error:
             _tell(token, str(error))
-            raise UnknownCallerError from None
+            raise UnknownCallerError(error.reason) from None
 
     def _known(self, token: Token) -> Registered:
         known = self.clients.get(token.iss)
         if known is None:
-            raise TokenError("iss is not registered")
+            raise TokenError("iss", "iss is not registered")
         return known
 
     def _admitted(self, token: Token, client: Client) -> Client:
@@ -72,7 +79,7 @@ class Guard:
             _tell(token, "tenant is not one of this client's")
             raise WrongTenantError
         if not self.remember(client.iss, token.jti, token.expires):
-            raise TokenError("jti was used before")
+            raise TokenError("replay", "jti was used before")
         return client
 
 

@@ -26,7 +26,14 @@ _JWS = PyJWS()
 
 
 class TokenError(Exception):
-    """A token that proves nothing; its text is for the log and never holds the token."""
+    """A token that proves nothing.
+
+    `reason` is one of few words, for counting; the text is for the log and never holds the token.
+    """
+
+    def __init__(self, reason: str, words: str) -> None:
+        super().__init__(words)
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +70,14 @@ def read_token(authorization: str | None) -> Token:
     """Return the token of an Authorization header, unchecked; raises TokenError."""
     scheme, _, text = (authorization or "").partition(" ")
     if scheme.lower() != "bearer":
-        raise TokenError("no bearer token")
+        raise TokenError("missing", "no bearer token")
     text = text.strip()
     if len(text) > LONGEST_TOKEN:
-        raise TokenError(f"longer than {LONGEST_TOKEN} characters")
+        raise TokenError("malformed", f"longer than {LONGEST_TOKEN} characters")
     try:
         parts = decode_complete(text, options={"verify_signature": False})
     except (PyJWTError, ValueError, TypeError, RecursionError):
-        raise TokenError("no JWT") from None
+        raise TokenError("malformed", "no JWT") from None
     return Token(text, parts["header"], parts["payload"])
 
 
@@ -88,52 +95,52 @@ def check_token(
 
 def _check_header(header: Mapping[str, Any], client: Client) -> None:
     if header.get("alg") not in client.algorithms:
-        raise TokenError("alg is not one of this client's")
+        raise TokenError("alg", "alg is not one of this client's")
     if _text(header.get("typ")).upper() != "JWT":
-        raise TokenError("typ is not JWT")
+        raise TokenError("typ", "typ is not JWT")
     if not _text(header.get("kid")):
-        raise TokenError("kid is missing")
+        raise TokenError("kid", "kid is missing")
     if "crit" in header or "b64" in header:
-        raise TokenError("the header demands what is not supported")
+        raise TokenError("crit", "the header demands what is not supported")
     if header.get("jku") not in (None, client.jku):
-        raise TokenError("jku is not the one registered for this client")
+        raise TokenError("jku", "jku is not the one registered for this client")
 
 
 def _check_claims(
     claims: Mapping[str, Any], client: Client, audience: Collection[str], now: float
 ) -> None:
     if claims.get("iss") != client.iss:
-        raise TokenError("iss is another's")
+        raise TokenError("iss", "iss is another's")
     if not _meant_for(claims.get("aud"), audience):
-        raise TokenError(f"aud is not {' or '.join(audience)}")
+        raise TokenError("aud", f"aud is not {' or '.join(audience)}")
     _check_times(_moment(claims, "iat"), _moment(claims, "exp"), now)
     if "nbf" in claims and _moment(claims, "nbf") > now + SKEW:
-        raise TokenError("nbf lies in the future")
+        raise TokenError("nbf", "nbf lies in the future")
     if not _is_name(claims.get("jti")):
-        raise TokenError(f"jti is no text of 1 to {LONGEST_JTI} printable characters")
+        raise TokenError("jti", f"jti is no text of 1 to {LONGEST_JTI} printable characters")
 
 
 def _check_times(issued: float, ends: float, now: float) -> None:
     if ends <= now:
-        raise TokenError("expired")
+        raise TokenError("exp", "expired")
     if issued > now + SKEW:
-        raise TokenError("iat lies in the future")
+        raise TokenError("iat", "iat lies in the future")
     if not 0 < ends - issued <= LONGEST_LIFE:
-        raise TokenError(f"lives longer than {LONGEST_LIFE} seconds")
+        raise TokenError("lifetime", f"lives longer than {LONGEST_LIFE} seconds")
 
 
 def _check_signature(token: Token, source: KeySource) -> None:
     algorithm = token.header["alg"]
     keys = source.find(token.header["kid"], algorithm)
     if not keys:
-        raise TokenError("no key of this client has that kid and alg")
+        raise TokenError("key", "no key of this client has that kid and alg")
     for key in keys:
         try:
             _JWS.decode(token.text, key, algorithms=[algorithm])
         except (PyJWTError, PyJWKError, ValueError):
             continue
         return
-    raise TokenError("the signature is not by the key of that kid")
+    raise TokenError("signature", "the signature is not by the key of that kid")
 
 
 def check_tenant(token: Token, client: Client) -> bool:
@@ -149,13 +156,13 @@ def _meant_for(aud: object, audience: Collection[str]) -> bool:
 def _moment(claims: Mapping[str, Any], name: str) -> float:
     value = claims.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TokenError(f"{name} is no number of seconds")
+        raise TokenError(name, f"{name} is no number of seconds")
     try:
         seconds = float(value)
     except OverflowError:
         seconds = math.inf
     if not math.isfinite(seconds):
-        raise TokenError(f"{name} is no number of seconds")
+        raise TokenError(name, f"{name} is no number of seconds")
     return seconds
 
 
