@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 from flask import Flask
 from granian import Granian
 from granian.constants import Interfaces
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from cds_service.app import create_app
+from cds_service.gateway import Gateway
 from cds_service.guidance import setup_of
 from cds_service.settings import PREFIX, load_settings
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 GC_THRESHOLD = 50_000
 STOP_SECONDS = 3
+HEAD_SECONDS = 10
+BODY_SECONDS = 10
 PUBLIC_URL = f"{PREFIX}PUBLIC_URL"
 STATE = f"{PREFIX}STATE"
 CLOSE = "massage-cds.close"
@@ -33,22 +37,22 @@ class AddressError(OSError):
     """An address that cannot be listened on: one line that says why and what to do."""
 
 
-def demo_app() -> Flask:
+def demo_app() -> Gateway:
     """Return the demo's application; each worker process makes its own."""
     return _application(demo=True)
 
 
-def open_app() -> Flask:
+def open_app() -> Gateway:
     """Return the application of `serve --open`."""
     return _application()
 
 
-def client_app() -> Flask:
+def client_app() -> Gateway:
     """Return the application of `serve`, for registered clients."""
     return _application(open_access=False)
 
 
-def _application(*, open_access: bool = True, demo: bool = False) -> Flask:
+def _application(*, open_access: bool = True, demo: bool = False) -> Gateway:
     # Imported here: SQLAlchemy would make every other command slower to start.
     from cds_service.store.opening import open_store  # noqa: PLC0415
 
@@ -58,7 +62,7 @@ def _application(*, open_access: bool = True, demo: bool = False) -> Flask:
     store.start()
     # What ends a worker process runs these, not atexit.
     app.extensions[CLOSE] = Finalize(None, store.close, exitpriority=1)
-    return _settled(app)
+    return Gateway(_settled(app), settings.threads, settings.max_body, BODY_SECONDS)
 
 
 def _settled(app: Flask) -> Flask:
@@ -108,20 +112,19 @@ def run(factory: str, host: str, port: int, *, greeting: str, workers: int = 1) 
     Raises AddressError when the address is taken, SettingsError for a bad setting, ClientsError for
     bad clients, StoreError for a store that cannot be used: all before any worker starts.
     """
-    threads = load_settings().threads
     check_address(host, port)
     if not is_anywhere(host):
         os.environ.setdefault(PUBLIC_URL, base_url(host, port))
     # Built here once so that what cannot start fails in one place, not in every worker; closed, for
     # workers are forked from here and neither threads nor connections survive that.
-    FACTORIES[factory]().extensions[CLOSE]()
+    FACTORIES[factory]().app.extensions[CLOSE]()
     server = Granian(
         f"{__name__}:{factory}",
         address=host,
         port=port,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.RSGI,
         workers=workers,
-        blocking_threads=threads,
+        http1_settings=HTTP1Settings(header_read_timeout=HEAD_SECONDS * 1000),
         factory=True,
         websockets=False,
         workers_kill_timeout=STOP_SECONDS,
