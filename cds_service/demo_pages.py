@@ -13,6 +13,7 @@ from cds_service.services import reviewer_of
 from cds_service.settings import Settings
 from cds_service.store import Store
 from cds_service.web.exploring import exploring_blueprint
+from cds_service.web.navigation import navigation
 
 
 def add_pages(
@@ -21,4 +22,5 @@ def add_pages(
     """Add the pages; `client` is who the EHR's page calls as."""
     reviewer = reviewer_of(settings, today, store)
     explorer = Explorer(reviewer, client)
+    app.context_processor(lambda: {"navigation": navigation()})
     app.register_blueprint(exploring_blueprint(explorer, max_body=settings.max_body))

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from flask import Blueprint, current_app, request, url_for
+from flask import current_app, request, url_for
 
 PAGES = (("web.page", "Order"), ("policies.listing", "Policies"), ("insight.page", "Insight"))
 
@@ -28,12 +27,3 @@ def navigation() -> list[Entry]:
 def _here(endpoint: str) -> bool:
     return request.blueprint == endpoint.partition(".")[0]
 
-
-def with_navigation(blueprint: Blueprint) -> Blueprint:
-    """Give the templates of a blueprint the header's entries."""
-
-    @blueprint.context_processor
-    def entries() -> dict[str, Any]:
-        return {"navigation": navigation()}
-
-    return blueprint

@@ -72,7 +72,7 @@ class Desk {
     const evaluations = list(extension?.["massage-cds.evaluations"]);
     const shown = cards.length ? cardList(cards, (one) => this.take(one)) : [noCards(evaluations, drafts)];
     const words = cards.length ? `${cards.length} card${cards.length > 1 ? "s" : ""}: ${counted(cards)}` : "No cards";
-    const why = whyPanel(evaluations, (reference) => openResource(this.fhir, this.session, reference));
+    const why = whyPanel(evaluations, (reference) => openResource(this.fhir, this.session, reference), answer.request);
     return this.show(`${lead}${words}. Answered in ${answer.ms} ms.`, shown, why, exchange);
   }
 

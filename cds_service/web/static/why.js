@@ -1,39 +1,49 @@
 // Why each result came out so: criteria, evidence, what is missing, what could not be read.
 
 import { el, fold, icon, list } from "./dom.js";
-import { DETERMINATION, EFFECT, OPERATOR, PRIOR_AUTH, STATUS, URGENCY } from "./words.js";
+import { comparePanel } from "./compare.js";
+import { WhatIf } from "./suppose.js";
+import { DETERMINATION, EFFECT, OPERATOR, PRIOR_AUTH, STATUS, URGENCY, amountWords, limitWords } from "./words.js";
 
 const SHOWN_EVIDENCE = 6;
 
-export function whyPanel(evaluations, open) {
+// `open` shows a resource by its reference. `request` is the call as it was sent; without it there
+// is nothing to ask further.
+export function whyPanel(evaluations, open, request = null) {
   if (!evaluations.length) return null;
-  const panel = fold("Why: criteria and evidence", true, evaluations.map((item) => evaluationNode(item, open)));
+  const asking = { open, whatIf: new WhatIf(request, evaluations) };
+  const panel = fold("Why: criteria and evidence", true, evaluations.map((item) => evaluationNode(item, asking)));
   panel.className = "panel";
-  return panel;
+  return request ? el("div", { class: "looking" }, panel, comparePanel(request)) : panel;
 }
 
-function evaluationNode(item, open) {
+function evaluationNode(item, asking) {
   const criteria = list(item.criteria);
   const counting = criteria.filter((one) => one.counts !== false);
   return el(
     "section",
     { class: "evaluation" },
-    el("h3", {}, item.policy ?? "No policy applied"),
+    el("h3", {}, item.policy ? policyLink(item.policy) : "No policy applied"),
     verdict(item),
-    section("Missing", list(item.missing).map(missingNode)),
-    section("Safety", list(item.safety).map((finding) => safetyNode(finding, open))),
+    asking.whatIf.box(item),
+    section("Missing", list(item.missing).map((one) => missingNode(one, asking))),
+    section("Safety", list(item.safety).map((finding) => safetyNode(finding, asking))),
     section("Could not be read", list(item.unread).map(unreadNode)),
-    section("Criteria", tree(counting, open)),
-    asides(criteria, counting, open),
+    section("Criteria", tree(counting, asking)),
+    asides(criteria, counting, asking),
     section("Notes", list(item.notes).map((note) => el("li", {}, String(note)))),
   );
 }
 
-function asides(criteria, counting, open) {
+function policyLink(policy) {
+  return el("a", { href: `/policies/${policy}` }, policy);
+}
+
+function asides(criteria, counting, asking) {
   const rest = criteria.filter((one) => !counting.includes(one));
   if (!rest.length) return null;
   const title = `Also checked, without effect on this result (${rest.length})`;
-  return fold(title, false, el("ul", { class: "tree" }, tree(rest, open)));
+  return fold(title, false, el("ul", { class: "tree" }, tree(rest, asking)));
 }
 
 function verdict(item) {
@@ -41,7 +51,7 @@ function verdict(item) {
   const amount = item.approvableNow;
   const facts = [
     PRIOR_AUTH[item.priorAuth],
-    amount && `Supported now: ${amount.value} ${amount.unit}`,
+    amount && `Supported now: ${amountWords(amount)}`,
     item.limits && `Limit: ${limitWords(item.limits)}`,
     item.coverage && `Coverage: ${item.coverage}`,
     item.policyVersion && `Policy version: ${item.policyVersion}`,
@@ -49,18 +59,6 @@ function verdict(item) {
     item.date && `Judged for: ${item.date}`,
   ].filter(Boolean);
   return el("div", {}, chip(status, word), el("ul", { class: "facts" }, facts.map((fact) => el("li", {}, fact))));
-}
-
-function limitWords(limits) {
-  const { period, ...amounts } = limits;
-  const words = Object.entries(amounts).map(([name, value]) => `${value} ${name}`).join(", ");
-  return period ? `${words} in ${periodWords(period)}` : words;
-}
-
-function periodWords(text) {
-  const units = { D: "day", W: "week", M: "month", Y: "year" };
-  const [, count, unit] = /^P(\d+)([DWMY])$/.exec(text) ?? [];
-  return count ? `${count} ${units[unit]}${count === "1" ? "" : "s"}` : text;
 }
 
 function section(title, items) {
@@ -72,12 +70,12 @@ function chip(status, word) {
   return el("span", { class: `chip ${status}` }, icon(status), word);
 }
 
-function missingNode(item) {
+function missingNode(item, asking) {
   const kind = item.blocking ? chip("unknown", "Needed") : chip("not-applicable", "Advised");
-  return el("li", {}, kind, " ", item.text, " ", origin(item));
+  return el("li", {}, kind, " ", item.text, " ", origin(item), " ", asking.whatIf.tick(item.id, item.text));
 }
 
-function safetyNode(finding, open) {
+function safetyNode(finding, asking) {
   const status = finding.effect === "stop" ? "not-met" : "unknown";
   const marks = [finding.suspected && "suspected", finding.addressed && "already addressed", EFFECT[finding.effect]];
   return el(
@@ -86,7 +84,7 @@ function safetyNode(finding, open) {
     chip(finding.addressed ? "met" : status, URGENCY[finding.urgency] ?? finding.urgency),
     ` ${finding.text} (${marks.filter(Boolean).join(", ")}) `,
     origin(finding),
-    evidenceList(finding.evidence, open),
+    evidenceList(finding.evidence, asking.open),
   );
 }
 
@@ -94,23 +92,28 @@ function unreadNode(hole) {
   return el("li", {}, el("code", {}, hole.query), ` ${hole.reason}: not an absence, these data were not seen`);
 }
 
-function tree(criteria, open) {
+function tree(criteria, asking) {
   const known = new Set(criteria.map((one) => one.id));
   const roots = criteria.filter((one) => !known.has(one.parent));
-  return branches(roots, criteria, open);
+  return branches(roots, criteria, asking);
 }
 
-function criterionNode(one, criteria, open) {
+function criterionNode(one, criteria, asking) {
   const children = criteria.filter((other) => other.parent === one.id);
-  if (!children.length) return el("li", {}, headline(one), body(one, open));
+  if (!children.length) return el("li", {}, headline(one), " ", supposing(one, asking), body(one, asking.open));
   const unfolded = one.status !== "met" && one.status !== "not-applicable";
-  const nested = el("ul", {}, branches(children, criteria, open));
-  return el("li", {}, fold(headline(one), unfolded || !one.parent, body(one, open), nested));
+  const nested = el("ul", {}, branches(children, criteria, asking));
+  return el("li", {}, fold(headline(one), unfolded || !one.parent, body(one, asking.open), nested));
+}
+
+// Only what nobody can tell may be supposed: what the record shows or rules out stays.
+function supposing(one, asking) {
+  return one.status === "unknown" && !one.operator ? asking.whatIf.tick(one.id, one.text) : null;
 }
 
 // What does not apply to this patient is there for whoever asks, and out of the way of the rest.
-function branches(children, criteria, open) {
-  const node = (child) => criterionNode(child, criteria, open);
+function branches(children, criteria, asking) {
+  const node = (child) => criterionNode(child, criteria, asking);
   const idle = children.filter((child) => child.status === "not-applicable");
   const rest = children.filter((child) => !idle.includes(child)).map(node);
   if (!idle.length || !rest.length) return children.map(node);
@@ -125,9 +128,10 @@ function headline(one) {
   return el("span", { class: "criterion" }, chip(one.status, STATUS[one.status] ?? one.status), " ", words, " ", origin(one));
 }
 
-// The rule's id and where the payer's document says it.
+// The rule's id, and the section of the payer's document that says it.
 function origin(one) {
-  return el("code", {}, [one.id, one.source].filter(Boolean).join(" · "));
+  const place = [list(one.sections).join(", "), one.source].filter(Boolean).join(", ");
+  return el("code", {}, [one.id, place].filter(Boolean).join(" · "));
 }
 
 function body(one, open) {

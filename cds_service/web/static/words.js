@@ -31,4 +31,20 @@ export const URGENCY = {
 
 export const EFFECT = { stop: "stops the order", hold: "holds the order", none: "no effect on coverage" };
 
+export function amountWords(amount) {
+  return `${amount.value} ${amount.unit}`;
+}
+
+export function limitWords(limits) {
+  const { period, ...amounts } = limits;
+  const words = Object.entries(amounts).map(([name, value]) => `${value} ${name}`).join(", ");
+  return period ? `${words} in ${periodWords(period)}` : words;
+}
+
+function periodWords(text) {
+  const units = { D: "day", W: "week", M: "month", Y: "year" };
+  const [, count, unit] = /^P(\d+)([DWMY])$/.exec(text) ?? [];
+  return count ? `${count} ${units[unit]}${count === "1" ? "" : "s"}` : text;
+}
+
 export const OPERATOR = { all: "all of these", any: "any one of these", "at-least": "enough of these" };
