@@ -89,7 +89,7 @@ def _templates() -> dict[str, str]:
     (entry,) = (
         one
         for one in client().get("/cds-services").get_json()["services"]
-        if one["hook"] == "order-sign"
+        if one["id"] == "massage-order-review"
     )
     return dict(entry["prefetch"])
 
