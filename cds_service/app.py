@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, request
 
 import fhir_fixtures
 from cds_service.auth.addresses import is_loopback
@@ -23,8 +23,10 @@ from cds_service.hooks.documents import documents
 from cds_service.hooks.errors import HookError
 from cds_service.hooks.feedback import FeedbackEntry, FeedbackSink
 from cds_service.hooks.service import Registry
+from cds_service.observe import correlation
+from cds_service.observing import Observation, known, watched
 from cds_service.questionnaires import CANONICAL_BASE, questionnaire_blueprint
-from cds_service.services import build_services, certificates
+from cds_service.services import build_services, certificates, reviewer_of
 from cds_service.settings import Settings
 from cds_service.store import NullStore, Store
 
@@ -58,14 +60,18 @@ def create_app(
     local = open_access or demo
     if local:
         app.before_request(_refuse_other_names)
-    errors.install(app)
+    errors.install(app, correlation)
     cors.install(app, allowed_origin(settings, demo=demo))
     kept = store or NullStore()
     door = _door(settings, kept, open_access=open_access, demo=demo)
-    registry = _add_hooks(app, settings, door, kept)
+    observation = Observation(kept)
+    reviewer = reviewer_of(settings, today_at(settings), kept)
+    services = build_services(settings, today_at(settings), store=kept, reviewer=reviewer)
+    registry = Registry(map(watched, services))
+    _add_hooks(app, settings, registry, _caller_at(door, settings, observation), kept)
     app.register_blueprint(documents(registry, version=version(PACKAGE), open_access=local))
     app.register_blueprint(questionnaire_blueprint(settings.canonical_base or CANONICAL_BASE))
-    _add_health(app, kept)
+    observation.install(app, [service.id for service in registry], len(reviewer.rules.library.ids()))
     if demo:
         _add_demo(app)
     return app
@@ -95,38 +101,43 @@ def _door(settings: Settings, store: Store, *, open_access: bool, demo: bool) ->
     return guard_of(settings.clients, trust, store.remember)
 
 
-def _caller_at(door: Door, public_url: str) -> Callable[..., Client]:
+def _caller_at(door: Door, settings: Settings, observation: Observation) -> Callable[..., Client]:
     """Return who made the current call, by the token for one of the paths it is given."""
-    bases = bases_of(public_url)
+    bases = bases_of(settings.public_url or "")
 
     def caller(*paths: str) -> Client:
         audience = [f"{base}{path}" for path in paths for base in bases]
         try:
-            return door.authenticate(request.headers.get("Authorization"), audience)
-        except UnknownCallerError:
+            return known(door.authenticate(request.headers.get("Authorization"), audience))
+        except UnknownCallerError as error:
+            observation.refused(error.reason)
             words = "This call needs a valid token of a registered client."
             challenge = {"WWW-Authenticate": "Bearer"}
             raise HookError(401, "login", words, headers=challenge) from None
         except WrongTenantError:
+            observation.refused("tenant")
             words = "This client is not registered for the tenant of its token."
             raise HookError(403, "forbidden", words) from None
 
     return caller
 
 
-def _add_hooks(app: Flask, settings: Settings, door: Door, store: Store) -> Registry:
-    services = build_services(settings, today_at(settings), store=store)
-    registry = Registry(services)
+def _add_hooks(
+    app: Flask,
+    settings: Settings,
+    registry: Registry,
+    caller: Callable[..., Client],
+    store: Store,
+) -> None:
     app.register_blueprint(
         blueprint(
             registry,
             max_body=settings.max_body,
             hook_version=settings.hook_version,
             feedback=_feedback_into(store),
-            guard=_caller_at(door, settings.public_url or ""),
+            guard=caller,
         )
     )
-    return registry
 
 
 def _feedback_into(store: Store) -> FeedbackSink:
@@ -154,13 +165,3 @@ def _refuse_other_names() -> None:
     if not is_loopback(f"http://{request.host}/"):
         words = "This service is open to its own machine alone: call it as 127.0.0.1 or localhost."
         raise HookError(403, "forbidden", words)
-
-
-def _add_health(app: Flask, store: Store) -> None:
-    """Liveness, and readiness with the store's health: guidance goes on while it is degraded."""
-
-    def plain(told: Callable[[], str]) -> Callable[[], Response]:
-        return lambda: Response(f"{told()}\n", content_type="text/plain")
-
-    app.add_url_rule("/livez", "/livez", plain(lambda: "ok"))
-    app.add_url_rule("/readyz", "/readyz", plain(store.health))

@@ -16,6 +16,7 @@ from cds_service.guidance import Keeper
 from cds_service.hooks.request import HookRequest
 from cds_service.hooks.service import Service
 from cds_service.local import Site, read_site
+from cds_service.observe.call import Watch
 from cds_service.policies.in_use import vocabulary
 from cds_service.policies.library import (
     PolicyLibrary,
@@ -50,13 +51,16 @@ def build_services(
     today: Callable[[], date],
     *,
     store: Store | None = None,
+    reviewer: Reviewer | None = None,
 ) -> list[Service]:
     """Return the services of the settings' families; without a store nothing is kept.
+
+    `reviewer` is the one of these settings where it has been made already.
 
     Raises PolicyError, PayersError or SiteError when policies, routing or the site file cannot be
     used: a service never starts on half of them.
     """
-    reviewer = reviewer_of(settings, today, store)
+    reviewer = reviewer or reviewer_of(settings, today, store)
     family = [_order_review(reviewer), _order_select(reviewer)]
     return family if REVIEW in settings.families else []
 
@@ -78,6 +82,7 @@ def _reader(settings: Settings, rules: Rules) -> RecordReader:
         session=fhir_session(verify=certificates(settings)),
         limits=limits,
         catalogue=asked,
+        watch=Watch(),
     )
 
 
