@@ -10,6 +10,7 @@ from typing import Any
 
 import cards
 from cds_service.auth.client import OpenClient
+from cds_service.crd_services import CRD, crd_services
 from cds_service.evaluation import Evaluation
 from cds_service.evidence.scope import order_day
 from cds_service.guidance import Keeper
@@ -44,6 +45,7 @@ USAGE = (
 REVIEW_ID = "massage-order-review"
 SELECT_ID = "massage-order-select"
 REVIEW = "review"
+QUERIES = 64
 
 
 def build_services(
@@ -61,8 +63,11 @@ def build_services(
     used: a service never starts on half of them.
     """
     reviewer = reviewer or reviewer_of(settings, today, store)
-    family = [_order_review(reviewer), _order_select(reviewer)]
-    return family if REVIEW in settings.families else []
+    families = {
+        REVIEW: [_order_review(reviewer), _order_select(reviewer)],
+        CRD: crd_services(reviewer),
+    }
+    return [one for family in settings.families for one in families.get(family, ())]
 
 
 def reviewer_of(
@@ -78,12 +83,21 @@ def _reader(settings: Settings, rules: Rules) -> RecordReader:
     limits = Limits(max_pages=settings.max_pages, max_bytes=settings.max_response)
     asked = catalogue_of(rules.terminology.site)
     return RecordReader(
-        FetchPool(settings.fetch_workers),
+        _pool(settings),
         session=fhir_session(verify=certificates(settings)),
         limits=limits,
         catalogue=asked,
         watch=Watch(),
     )
+
+
+def _pool(settings: Settings) -> FetchPool:
+    """Return the pool for which at most three quarters of the threads wait.
+
+    The others are left to calls that bring all they need, also while a FHIR server hangs.
+    """
+    callers = max(1, settings.threads * 3 // 4)
+    return FetchPool(settings.fetch_workers, waiting=callers * QUERIES, callers=callers)
 
 
 def certificates(settings: Settings) -> bool | str:

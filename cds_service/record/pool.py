@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from contextvars import Context, copy_context
 from queue import SimpleQueue
 from threading import Lock, Semaphore, Thread
@@ -14,18 +15,33 @@ _Job = tuple["Future[Any]", Context, Callable[[], Any]]
 
 
 class FetchPool:
-    """`workers` threads, and at most `waiting` jobs more in line.
+    """`workers` threads, and at most `waiting` jobs more in line, for at most `callers` at a time.
 
     Threads start with the first job, so that a server that forks its workers after loading the
     application gives each its own. `ThreadPoolExecutor` has no bound on its queue.
     """
 
-    def __init__(self, workers: int = 16, waiting: int = 64) -> None:
+    def __init__(self, workers: int = 16, waiting: int = 64, callers: int = 64) -> None:
         self.workers = workers
+        self._turns = Semaphore(callers)
         self._places = Semaphore(workers + waiting)
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._threads: list[Thread] = []
         self._starting = Lock()
+
+    @contextmanager
+    def turn(self) -> Iterator[bool]:
+        """Tell whether the caller may wait for jobs now; False at once when too many do.
+
+        A caller waits in a thread that answers calls: were all of them to wait for a server that
+        hangs, those that need nothing of it would wait too.
+        """
+        mine = self._turns.acquire(blocking=False)
+        try:
+            yield mine
+        finally:
+            if mine:
+                self._turns.release()
 
     def submit(self, job: Callable[[], T]) -> Future[T] | None:
         """Queue a job; None at once when there is no place left.

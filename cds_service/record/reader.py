@@ -95,19 +95,20 @@ class RecordReader:
 
     def _complete(self, call: _Call, deadline: float) -> int:
         """Fetch what a call lacks; return the nanoseconds it took."""
-        took = 0
-        for _ in range(_ROUNDS):
-            jobs = call.jobs()
-            if not jobs:
-                break
-            took += self._run(jobs, deadline)
-        if took:
-            self.watch.spent("fetch", took)
+        jobs = call.jobs()
+        if not jobs:
+            return 0
+        with self.pool.turn() as mine:
+            took = self._run(jobs, deadline, mine)
+            for _ in range(_ROUNDS - 1):
+                if jobs := call.jobs():
+                    took += self._run(jobs, deadline, mine)
+        self.watch.spent("fetch", took)
         return took
 
-    def _run(self, jobs: Sequence[_Job], deadline: float) -> int:
+    def _run(self, jobs: Sequence[_Job], deadline: float, may_wait: bool) -> int:
         began = perf_counter_ns()
-        futures = [self.pool.submit(_timed(job.work)) for job in jobs]
+        futures = [self.pool.submit(_timed(job.work)) if may_wait else None for job in jobs]
         started = [future for future in futures if future]
         wait(started, timeout=max(0.0, deadline - self.clock()))
         took = perf_counter_ns() - began

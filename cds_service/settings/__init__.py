@@ -63,8 +63,7 @@ class Settings:
         "16",
         values.whole(1, 256),
         "threads",
-        "Size of the one pool that reads FHIR servers for all calls of a worker process. Beyond it "
-        "a call answers as if its queries had timed out.",
+        "Size of the one pool that reads FHIR servers for all calls of a worker process.",
     )
     max_body: int = setting(
         "10485760",
@@ -183,7 +182,8 @@ class Settings:
         "16",
         values.whole(1, 256),
         "threads",
-        "Calls that one worker process answers at the same time.",
+        "Calls that one worker process answers at the same time. Three quarters of them may wait "
+        "for FHIR servers; a call beyond that answers at once, as if its queries had failed.",
     )
     state: Path = setting(
         ".state",

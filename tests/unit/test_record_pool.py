@@ -53,3 +53,11 @@ def test_a_full_pool_says_so_at_once_and_recovers():
 )
 def test_scopes(scope: str | None, allowed: bool):
     assert may_read(scope, "Condition") is allowed
+
+
+def test_no_more_callers_wait_than_there_are_turns():
+    pool = FetchPool(callers=2)
+    with pool.turn() as first, pool.turn() as second, pool.turn() as third:
+        assert (first, second, third) == (True, True, False)
+    with pool.turn() as again:
+        assert again
