@@ -71,7 +71,8 @@ def create_app(
     _add_hooks(app, settings, registry, _caller_at(door, settings, observation), kept)
     app.register_blueprint(documents(registry, version=version(PACKAGE), open_access=local))
     app.register_blueprint(questionnaire_blueprint(settings.canonical_base or CANONICAL_BASE))
-    observation.install(app, [service.id for service in registry], len(reviewer.rules.library.ids()))
+    policies = reviewer.rules.library.ids()
+    observation.install(app, [service.id for service in registry], len(policies))
     if demo:
         _add_demo(app)
     return app

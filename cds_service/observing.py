@@ -50,7 +50,8 @@ class Observation:
             "policies": lambda: OK if policies else f"{NOT_READY}: no policy is loaded",
         }
         app.register_blueprint(probes(checks, self.text))
-        app.wsgi_app = Watcher(app.wsgi_app, services, self._metrics.count)  # type: ignore[method-assign]
+        watcher = Watcher(app.wsgi_app, services, self._metrics.count)
+        app.wsgi_app = watcher  # type: ignore[assignment, method-assign]
         app.extensions[OBSERVATION] = self
 
     def text(self) -> bytes:
