@@ -20,7 +20,7 @@ check: $(STAMPS)/dev
 	$(BIN)/mypy
 
 bench: $(STAMPS)/dev
-	$(BIN)/python -m tests.bench.order_sign
+	$(BIN)/python -m tests.bench $(ARGS)
 
 # Pages made from code and policies; tests fail when they are stale.
 docs: $(STAMPS)/dev

@@ -19,7 +19,7 @@ from granian.log import LogLevels
 from cds_service.app import create_app
 from cds_service.gateway import Gateway
 from cds_service.guidance import setup_of
-from cds_service.settings import PREFIX, load_settings
+from cds_service.settings import PREFIX, Settings, load_settings
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess as ParentProcess
@@ -62,10 +62,10 @@ def _application(*, open_access: bool = True, demo: bool = False) -> Gateway:
     store.start()
     # What ends a worker process runs these, not atexit.
     app.extensions[CLOSE] = Finalize(None, store.close, exitpriority=1)
-    return Gateway(_settled(app), settings.threads, settings.max_body, BODY_SECONDS)
+    return served(app, settings)
 
 
-def _settled(app: Flask) -> Flask:
+def served(app: Flask, settings: Settings) -> Gateway:
     """Prepare a worker process around its application; the supervisor stays as it is."""
     supervisor = multiprocessing.parent_process()
     if supervisor:
@@ -74,7 +74,7 @@ def _settled(app: Flask) -> Flask:
         # makes single calls ten times slower.
         gc.freeze()
         gc.set_threshold(GC_THRESHOLD)
-    return app
+    return Gateway(app, settings.threads, settings.max_body, BODY_SECONDS)
 
 
 def _end_with(supervisor: ParentProcess) -> None:
@@ -118,8 +118,14 @@ def run(factory: str, host: str, port: int, *, greeting: str, workers: int = 1) 
     # Built here once so that what cannot start fails in one place, not in every worker; closed, for
     # workers are forked from here and neither threads nor connections survive that.
     FACTORIES[factory]().app.extensions[CLOSE]()
+    print(greeting, flush=True)
+    serve(f"{__name__}:{factory}", host, port, workers)
+
+
+def serve(target: str, host: str, port: int, workers: int) -> None:
+    """Run the worker processes of a factory of a Gateway ("module:name")."""
     server = Granian(
-        f"{__name__}:{factory}",
+        target,
         address=host,
         port=port,
         interface=Interfaces.RSGI,
@@ -131,7 +137,6 @@ def run(factory: str, host: str, port: int, *, greeting: str, workers: int = 1) 
         respawn_failed_workers=True,
         log_level=LogLevels.error,
     )
-    print(greeting, flush=True)
     server.serve()
 
 
