@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import socket
 from multiprocessing.util import Finalize
+from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ from granian.log import LogLevels
 from cds_service.app import create_app
 from cds_service.gateway import Gateway
 from cds_service.guidance import setup_of
+from cds_service.observe import logs
+from cds_service.observing import OBSERVATION
 from cds_service.settings import PREFIX, Settings, load_settings
 
 if TYPE_CHECKING:
@@ -31,6 +34,7 @@ BODY_SECONDS = 10
 PUBLIC_URL = f"{PREFIX}PUBLIC_URL"
 STATE = f"{PREFIX}STATE"
 CLOSE = "massage-cds.close"
+METRICS = "PROMETHEUS_MULTIPROC_DIR"
 
 
 class AddressError(OSError):
@@ -70,6 +74,7 @@ def served(app: Flask, settings: Settings) -> Gateway:
     supervisor = multiprocessing.parent_process()
     if supervisor:
         Thread(target=_end_with, args=(supervisor,), daemon=True).start()
+        app.extensions[OBSERVATION].start()
         # Policies and value sets live as long as the process: collecting them again and again
         # makes single calls ten times slower.
         gc.freeze()
@@ -112,9 +117,19 @@ def run(factory: str, host: str, port: int, *, greeting: str, workers: int = 1) 
     Raises AddressError when the address is taken, SettingsError for a bad setting, ClientsError for
     bad clients, StoreError for a store that cannot be used: all before any worker starts.
     """
+    settings = load_settings()
+    form = settings.log_format or ("plain" if factory == "demo_app" else "json")
+    logs.install(form, settings.log_level)
     check_address(host, port)
     if not is_anywhere(host):
         os.environ.setdefault(PUBLIC_URL, base_url(host, port))
+    # Worker processes add up their measurements in files that go with the service.
+    with TemporaryDirectory(prefix="massage-cds-metrics-") as folder:
+        os.environ[METRICS] = folder
+        _serve(factory, host, port, greeting, workers)
+
+
+def _serve(factory: str, host: str, port: int, greeting: str, workers: int) -> None:
     # Built here once so that what cannot start fails in one place, not in every worker; closed, for
     # workers are forked from here and neither threads nor connections survive that.
     FACTORIES[factory]().app.extensions[CLOSE]()
@@ -136,6 +151,7 @@ def serve(target: str, host: str, port: int, workers: int) -> None:
         workers_kill_timeout=STOP_SECONDS,
         respawn_failed_workers=True,
         log_level=LogLevels.error,
+        log_dictconfig=logs.SERVER_CONFIG,
     )
     server.serve()
 
