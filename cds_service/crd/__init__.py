@@ -1,0 +1,1 @@
+"""Da Vinci Coverage Requirements Discovery: an Evaluation as the payer's side tells it."""
