@@ -34,7 +34,7 @@ def fields_of(call: Call) -> dict[str, Any]:
         "orders": call.orders,
         "determinations": _determinations(call),
         "holes": _holes(call),
-        "fetches": len(call.fetches),
+        "fetches": len(call.fetches) or None,
         "fetchErrors": _fetch_errors(call),
     }
     return {name: value for name, value in fields.items() if value not in (None, {}, [])}

@@ -180,7 +180,7 @@ class _Call:
         if query.key == "patient":
             reason = self._patient_reason(reason)
         if reason:
-            log.info("%s could not be read: %s", query.key, reason)
+            log.debug("%s could not be read: %s", query.key, reason)
             self.gathering.miss(query.key, query.hole(reason))
 
     def _patient_reason(self, reason: str | None) -> str | None:
@@ -290,7 +290,7 @@ class _Call:
         return "not-authorised" if self.client else self.refusal
 
     def _miss_reference(self, resource_type: str, reason: str) -> None:
-        log.info("a resource that another refers to could not be read: %s", reason)
+        log.debug("a resource that another refers to could not be read: %s", reason)
         key = MEDICINES if resource_type == "Medication" else REFERENCES
         self.gathering.miss(key, Hole(key, resource_type, reason))
 
