@@ -125,8 +125,14 @@ class Fact:
     @property
     def outcomes(self) -> list[tuple[str, str]]:
         """(policy, effect) for each review on which it has an effect."""
-        pairs = ((item.policy, item.finding.effect) for item in self.raised)
+        pairs = ((item.policy, _effect_on(item)) for item in self.raised)
         return [pair for pair in dict.fromkeys(pairs) if pair[1] != "none"]
+
+
+def _effect_on(raised: Raised) -> str:
+    """A hold holds nothing where the criteria are not met on other grounds."""
+    unmet = raised.evaluation.determination == "not-covered"
+    return "unmet" if unmet and raised.finding.effect == "hold" else raised.finding.effect
 
 
 def gravest(facts: Iterable[Fact]) -> list[tuple[str, str]]:

@@ -72,12 +72,17 @@ def _document(facts: Facts, resource: Resource) -> Document:
         Finding(
             fields.identity(resource),
             written,
-            ", ".join(sorted(content)) or None,
+            _holding(content),
             title,
             day,
             via=fields.via(facts, [kind, *categories]),
         ),
     )
+
+
+def _holding(content: frozenset[str]) -> str | None:
+    words = ", ".join(code.replace("-", " ") for code in sorted(content))
+    return f"with {words}" if words else None
 
 
 def _about(facts: Facts, resource: Resource) -> frozenset[str]:

@@ -321,11 +321,18 @@ def _day(form: Form) -> date | None:
     return form.days.first if form.days and form.days.exact else None
 
 
+def _title(questionnaire: str) -> str:
+    """Return "Functional status form" of a canonical that ends in massage-functional-status."""
+    name = questionnaire.rsplit("/", 1)[-1].removeprefix("massage-").replace("-", " ")
+    return f"{name.capitalize()} form"
+
+
 def _findings(form: Form, questionnaire: str, links: Iterable[str]) -> Iterable[Finding]:
-    title = f"Form {questionnaire.rsplit('/', 1)[-1]}"
+    title = _title(questionnaire)
     named = list(links)
     for link in named:
-        value = f"{link}: {', '.join(form.answers[link])}"
+        asked = link.rpartition(".")[2].replace("-", " ") if "." in link else link
+        value = f"says {asked}: {', '.join(form.answers[link])}"
         part = form.source(link)
         yield Finding(part.reference, part.date, value, title, _day(part), via=part.via(link))
     if not named:

@@ -113,7 +113,10 @@ def test_emergency(cards_of):
 def test_consult_first(cards_of):
     safety, coverage = cards_of("cca-12")
     assert safety["indicator"] == coverage["indicator"] == "warning"
-    assert "not found in the record" in safety["summary"]
+    assert safety["summary"] == (
+        "Supervision of first pregnancy, 2nd trimester: "
+        "first needed - PCP or OB/GYN consulted in this pregnancy"
+    )
     assert "Supervision of first pregnancy, 2nd trimester Z34.02, 2025-12-06" in safety["detail"]
     assert labels(safety)[0] == "Consult OB/GYN"
     assert coverage["summary"] == (

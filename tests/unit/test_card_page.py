@@ -24,6 +24,27 @@ def test_every_patient_of_the_demo_is_on_it(made):
     assert headings == [built.name for _, built in scenarios()]
 
 
+def part_of(made, name):
+    return made.split(f"## {name}\n", 1)[1].split("\n## ", 1)[0]
+
+
+def test_a_finding_holds_nothing_where_the_criteria_are_not_met_anyway(made):
+    held = part_of(made, "ash-skin-infection-elsewhere")
+    assert "**Coverage:** ASH: cannot be confirmed while this is open." in held
+    unmet = part_of(made, "ash-difference-missed")
+    assert "**Coverage:** ASH: criteria not met, see its own card." in unmet
+
+
+def test_what_to_do_stands_before_what_was_found(made):
+    told = part_of(made, "ev-calf-clot")
+    places = [told.index(words) for words in ("Do not massage.", "**Found**", "**Coverage:**")]
+    assert places == sorted(places)
+
+
+def test_criterion_without_a_reason_is_said_not_to_be_shown(made):
+    assert "criteria not met - not shown: A pain or" in part_of(made, "vha-stress-alone")
+
+
 def test_a_card_is_one_block_quote():
     card = {
         "summary": "Massage: look here",

@@ -97,7 +97,8 @@ def test_consult_and_first_session():
     cards = render([k5()], request())
     safety, coverage = card_of(cards, "safety"), card_of(cards, "coverage")
     assert safety["indicator"] == "warning"
-    assert "Pregnancy - PCP or OB/GYN consult before massage" in safety["summary"]
+    assert safety["summary"].endswith(": first needed - PCP or OB/GYN consult")
+    assert "Pregnancy - PCP or OB/GYN consult before massage" in safety["detail"]
     assert [item["label"] for item in safety["suggestions"]] == [
         "Consult OB/GYN",
         "Refer to the PCP",

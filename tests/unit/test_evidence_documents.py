@@ -130,8 +130,10 @@ def test_what_a_document_is_about():
 
 
 def test_evidence_and_holes():
-    (finding,) = ask("document", {"type": "11506-3"}, note(ago(1), "x", id="d")).findings
-    assert (finding.reference, finding.date, finding.value) == ("DocumentReference/d", ago(1), "x")
+    written = note(ago(1), "x-y", id="d")
+    (finding,) = ask("document", {"type": "11506-3"}, written).findings
+    assert (finding.reference, finding.date) == ("DocumentReference/d", ago(1))
+    assert finding.value == "with x y"
     assert finding.text
     assert asks({"type": "11506-3"}, unread=("documents",)) == "unknown"
     assert asks({"type": "11506-3"}, note(ago(1)), unread=("documents",)) == "met"

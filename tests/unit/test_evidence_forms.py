@@ -134,8 +134,7 @@ def test_evidence_names_form_date_item_and_answer():
         response(ago(1), {"a": False, "b": True}, id="f"),
     ).findings
     assert (finding.reference, finding.date) == ("QuestionnaireResponse/f", ago(1))
-    assert finding.value == "b: yes"
-    assert finding.text
+    assert f"{finding.text} {finding.value}" == "Functional status form says b: yes"
 
 
 def test_an_unread_query_is_unknown_unless_the_answer_was_found():
