@@ -54,7 +54,7 @@ def _service(hook: str, discovery: CoverageDiscovery) -> Service:
         description=stated["description"],
         handler=discovery.answer,
         prefetch=prefetch_of(hook, portable),
-        usage_requirements=stated.get("usage"),
+        usage_requirements=stated["usage"],
         acts=True,
         family=CRD,
         extension=discovery_of(hook),

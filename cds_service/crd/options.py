@@ -66,15 +66,20 @@ def discovery_of(hook: str) -> Json:
 
 
 def service_of(hook: str) -> Json:
-    """Return id, title and description of the service for a hook."""
+    """Return id, title, description and usage of the service for a hook."""
     stated: Json = _SERVICES["services"][hook]
-    return stated
+    return {"usage": _SERVICES["usage"], **stated}
 
 
 def prefetch_of(hook: str, portable: Mapping[str, str]) -> dict[str, str]:
     """Return the portable templates with those of the guide beside them, under their own keys."""
-    guide: Mapping[str, str] = _SERVICES["prefetch"][_SERVICES["services"][hook]["prefetch"]]
-    return {**portable, **guide}
+    return {**portable, **guide_of(hook)}
+
+
+def guide_of(hook: str) -> dict[str, str]:
+    """Return the guide's templates for a hook, by key."""
+    templates: Mapping[str, str] = _SERVICES["prefetch"][_SERVICES["services"][hook]["prefetch"]]
+    return dict(templates)
 
 
 def lent_by(prefetch: Mapping[str, Any], types: Iterable[str]) -> list[Json]:

@@ -5,8 +5,10 @@ import re
 import pytest
 from flask import Flask
 
+from cds_service.crd.options import guide_of
 from cds_service.hooks.blueprint import blueprint
 from cds_service.hooks.service import Registry
+from cds_service.record.queries import catalogue
 from tests.conformance.ehr import call, client, client_of, prefetch, request, service
 
 requirement = pytest.mark.requirement
@@ -20,9 +22,20 @@ def listed():
     return client().get("/cds-services").get_json()["services"]
 
 
+def of_the_guide(entry):
+    """Return the keys under which a CRD service offers the templates of its guide beside ours."""
+    return guide_of(entry["hook"]) if entry["id"].endswith("-crd") else {}
+
+
 @pytest.fixture(scope="module")
 def templates(listed):
-    return {f"{one['id']} {key}": t for one in listed for key, t in one["prefetch"].items()}
+    """Return the templates that every client can resolve."""
+    return {
+        f"{one['id']} {key}": template
+        for one in listed
+        for key, template in one["prefetch"].items()
+        if key not in of_the_guide(one)
+    }
 
 
 @requirement(6, 7)
@@ -87,6 +100,13 @@ def test_tokens_are_first_level_members_that_every_client_knows(templates):
     tokens = {token for template in templates.values() for token in TOKEN.findall(template)}
     assert tokens == {"context.patientId"}
     assert tokens <= PRIMITIVES
+
+
+@requirement(16)
+def test_templates_in_fhirpath_stand_under_keys_that_nothing_depends_on(listed):
+    portable = catalogue().queries
+    for one in listed:
+        assert not set(of_the_guide(one)) & set(portable), one["id"]
 
 
 @requirement(15)

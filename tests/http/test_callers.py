@@ -138,9 +138,11 @@ def test_a_tenant_that_is_not_the_clients_is_forbidden(tmp_path, ehr):
         assert_outcome(answer, 403, "tenant")
 
 
-def test_a_client_of_another_family_is_offered_nothing(tmp_path, ehr):
+def test_a_client_of_another_family_is_offered_that_family_alone(tmp_path, ehr):
     client = caller_of(clients_file(tmp_path, ehr, 'family = "crd"'))
-    assert client.get("/cds-services", headers=ehr.bearer(DISCOVERY)).get_json() == {"services": []}
+    found = client.get("/cds-services", headers=ehr.bearer(DISCOVERY)).get_json()["services"]
+    ids = [one["id"] for one in found]
+    assert ids == ["order-sign-crd", "order-select-crd", "order-dispatch-crd"]
     assert_outcome(client.post(PATH, json=whole(), headers=ehr.bearer()), 403, "offered")
 
 
