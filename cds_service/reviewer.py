@@ -90,10 +90,15 @@ class Reviewer:
         rules = self.rules
         return order_day(drafts, patient_id, self.today(), rules.zone, rules.terminology)
 
-    def read_first(self, request: HookRequest, drafts: list[Any], ends: float) -> PatientRecord:
-        """Read who the patient is and who pays, with all that every policy needs."""
+    def read_first(
+        self, request: HookRequest, drafts: list[Any], ends: float, also: Iterable[str] = ()
+    ) -> PatientRecord:
+        """Read who the patient is and who pays, with all that every policy needs.
+
+        `also` are references to read beside those of the drafts.
+        """
         needs = self.rules.library.common_keys | {"patient", "coverage"}
-        return self._read(request, drafts, needs, ends, None)
+        return self._read(request, drafts, needs, ends, None, also)
 
     def read_rest(
         self, request: HookRequest, case: Case, payers: Iterable[Payer], ends: float
@@ -105,13 +110,14 @@ class Reviewer:
             needs = frozenset(site.also_read(sorted(needs)))
         return self._read(request, list(case.orders), needs, ends, case.record)
 
-    def _read(
+    def _read(  # noqa: PLR0913 - all of it is one question
         self,
         request: HookRequest,
         drafts: list[Any],
         needs: frozenset[str],
         ends: float,
         record: PatientRecord | None,
+        also: Iterable[str] = (),
     ) -> PatientRecord:
         server, refusal = self._server(request)
         token = request.authorization
@@ -123,7 +129,7 @@ class Reviewer:
             fhir_server=server,
             token=token.access_token if token else None,
             scope=token.scope if token else None,
-            references=order_references(drafts),
+            references=[*order_references(drafts), *also],
             drafts=drafts,
             record=record,
             refusal=refusal,
