@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from flask import Flask, request
 
-import fhir_fixtures
 from cds_service.auth.addresses import is_loopback
+from cds_service.auth.client import OpenClient
 from cds_service.auth.guard import Guard, OpenDoor, UnknownCallerError, WrongTenantError
 from cds_service.auth.opening import Trust, bases_of, demo_door, guard_of
 from cds_service.auth.register import ClientsError
+from cds_service.auth.signer import Signer
 from cds_service.guidance import caller_of
 from cds_service.hooks import cors, errors
 from cds_service.hooks.blueprint import blueprint
@@ -63,7 +63,8 @@ def create_app(
     errors.install(app, correlation)
     cors.install(app, allowed_origin(settings, demo=demo))
     kept = store or NullStore()
-    door = _door(settings, kept, open_access=open_access, demo=demo)
+    page = _signer() if demo else None
+    door = _door(settings, kept, open_access=open_access, page=page)
     observation = Observation(kept)
     reviewer = reviewer_of(settings, today_at(settings), kept)
     services = build_services(settings, today_at(settings), store=kept, reviewer=reviewer)
@@ -73,8 +74,8 @@ def create_app(
     app.register_blueprint(questionnaire_blueprint(settings.canonical_base or CANONICAL_BASE))
     policies = reviewer.rules.library.ids()
     observation.install(app, [service.id for service in registry], len(policies))
-    if demo:
-        _add_demo(app)
+    if page:
+        _add_demo(app, settings, page, kept)
     return app
 
 
@@ -89,10 +90,10 @@ def today_at(settings: Settings) -> Callable[[], date]:
     return lambda: datetime.now(settings.timezone).date()
 
 
-def _door(settings: Settings, store: Store, *, open_access: bool, demo: bool) -> Door:
+def _door(settings: Settings, store: Store, *, open_access: bool, page: Signer | None) -> Door:
     trust = Trust(settings.jwks_grace, certificates(settings))
-    if demo:
-        return demo_door(trust, store.remember)
+    if page:
+        return demo_door(trust, store.remember, page, settings.demo_fhir_servers)
     if open_access:
         return OpenDoor()
     if settings.clients is None:
@@ -148,14 +149,20 @@ def _feedback_into(store: Store) -> FeedbackSink:
     return keep
 
 
-def _add_demo(app: Flask) -> None:
+def _signer() -> Signer:
     # Imported here so that a production server never loads the demo.
-    from cds_service.sandbox import SandboxStore, sandbox_blueprint  # noqa: PLC0415
-    from cds_service.web import web_blueprint  # noqa: PLC0415
+    from cds_service.demo import ISS  # noqa: PLC0415
 
-    store = SandboxStore.from_folder(Path(fhir_fixtures.__file__).parent)
-    app.register_blueprint(sandbox_blueprint(store))
-    app.register_blueprint(web_blueprint(store))
+    return Signer(ISS)
+
+
+def _add_demo(app: Flask, settings: Settings, signer: Signer, store: Store) -> None:
+    from cds_service.demo import add_demo  # noqa: PLC0415
+    from cds_service.demo_pages import add_pages  # noqa: PLC0415
+
+    add_demo(app, settings, signer)
+    client = OpenClient(signer.iss, fhir_servers=settings.demo_fhir_servers)
+    add_pages(app, settings, today_at(settings), store, client)
 
 
 def _refuse_other_names() -> None:

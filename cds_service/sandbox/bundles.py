@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from cds_service.sandbox.outcome import FhirError
+from cds_service.sandbox.references import renamed_references, with_references
 from cds_service.sandbox.search import parameters_of, parse, search
 from cds_service.sandbox.store import Resource, SandboxStore, checked
 
@@ -40,7 +41,8 @@ def _entries(bundle: Entry) -> list[Entry]:
 
 def _answers(store: SandboxStore, entries: list[Entry], base: str, whole: bool) -> list[Resource]:
     identities = {index: store.new_id() for index, _ in enumerate(entries)}
-    renamed = _renamed(entries, identities)
+    created = ((entries[at], key) for at, key in identities.items() if _creates(entries[at]))
+    renamed = renamed_references(created)
     answers: dict[int, Resource] = {}
     for index in sorted(identities, key=lambda place: _rank(entries[place])):
         try:
@@ -63,35 +65,8 @@ def _request(entry: Entry) -> tuple[str, str]:
     return str(request.get("method", "")), str(request.get("url", ""))
 
 
-def _renamed(entries: list[Entry], identities: Mapping[int, str]) -> dict[str, str]:
-    """Map what other entries call a resource that is created to its real reference."""
-    renamed: dict[str, str] = {}
-    for index, entry in enumerate(entries):
-        resource = entry.get("resource")
-        if _request(entry)[0] != "POST" or not isinstance(resource, dict):
-            continue
-        real = f"{resource.get('resourceType')}/{identities[index]}"
-        renamed |= dict.fromkeys(_names(entry, resource), real)
-    return renamed
-
-
-def _names(entry: Entry, resource: Resource) -> Iterator[str]:
-    if isinstance(entry.get("fullUrl"), str):
-        yield entry["fullUrl"]
-    if isinstance(resource.get("id"), str):
-        yield f"{resource.get('resourceType')}/{resource['id']}"
-
-
-def _with_references(value: Any, renamed: Mapping[str, str]) -> Any:
-    if isinstance(value, list):
-        return [_with_references(item, renamed) for item in value]
-    if not isinstance(value, dict):
-        return value
-    copy = {name: _with_references(item, renamed) for name, item in value.items()}
-    reference = copy.get("reference")
-    if isinstance(reference, str) and reference in renamed:
-        copy["reference"] = renamed[reference]
-    return copy
+def _creates(entry: Entry) -> bool:
+    return _request(entry)[0] == "POST" and isinstance(entry.get("resource"), dict)
 
 
 def _carry_out(
@@ -105,7 +80,7 @@ def _carry_out(
     if url.query:
         raise FhirError(400, "not-supported", f"conditional {method} is not supported: {address}")
     parameters_of(kind)
-    body = _with_references(entry.get("resource"), renamed)
+    body = with_references(entry.get("resource"), renamed)
     if method == "POST" and not target:
         return _done(store.create(checked(body, kind), identity), 201)
     if method == "PUT" and target:

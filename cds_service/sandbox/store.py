@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,9 +14,11 @@ from uuid import uuid4
 import orjson
 
 from cds_service.sandbox.outcome import FhirError
+from cds_service.sandbox.references import renamed_references, with_references
 
 Resource = dict[str, Any]
 Key = tuple[str, str]  # resource type, id
+_ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
 
 PATIENT_ELEMENTS = ("subject", "patient", "beneficiary", "for")
 
@@ -40,7 +43,7 @@ class SandboxStore:
     ) -> None:
         loaded = list(bundles)
         self._origin = [resource for bundle in loaded for resource in _resources(bundle)]
-        self.stories = dict(pair for bundle in loaded for pair in _story(bundle))
+        self._told = dict(pair for bundle in loaded for pair in _story(bundle))
         self.requests = _by_patient(requests)
         self._clock = clock
         self._lock = RLock()
@@ -61,8 +64,36 @@ class SandboxStore:
             self._by_type: dict[str, dict[str, Resource]] = {}
             self._by_patient: dict[Key, dict[str, None]] = {}
             self._deleted: set[Key] = set()
+            self.stories = dict(self._told)
             for resource in self._origin:
                 self._put(resource)
+
+    def admit(self, entries: Iterable[Mapping[str, Any]], story: str) -> str:
+        """Keep a patient with its record until the next reset; return the patient's id.
+
+        `entries` are those of a Bundle with one Patient. An id that is taken is given anew, and
+        references inside the Bundle follow, also those by `fullUrl`.
+        """
+        listed = list(entries)
+        with self._lock:
+            identities = [self._free_id(entry["resource"]) for entry in listed]
+            renamed = renamed_references(zip(listed, identities, strict=True))
+            for entry, identity in zip(listed, identities, strict=True):
+                self._put({**with_references(entry["resource"], renamed), "id": identity})
+            patient = next(
+                identity
+                for entry, identity in zip(listed, identities, strict=True)
+                if entry["resource"]["resourceType"] == "Patient"
+            )
+            self.stories[patient] = story
+        return patient
+
+    def _free_id(self, resource: Mapping[str, Any]) -> str:
+        identity = resource.get("id")
+        sound = isinstance(identity, str) and _ID.fullmatch(identity)
+        if not sound or self.read(resource["resourceType"], str(identity)):
+            return self.new_id()
+        return str(identity)
 
     def read(self, kind: str, identity: str) -> Resource | None:
         """Return the resource, or None when there is none (any more)."""

@@ -18,13 +18,20 @@ OPTIONS = Path(__file__).with_name("options.yaml")
 ACTIVE = frozenset({"active", "recurrence", "relapse"})
 NOT_A_DIAGNOSIS = frozenset({"entered-in-error", "refuted"})
 TREATS = "PractitionerRole"
+USER = "Practitioner/demo"
+LONGEST_ID = 64
 
 
-class Fixtures(Protocol):
-    """What the page needs of the sandbox's store; both maps are by patient id."""
+class Chart(Protocol):
+    """What the page reads of a patient; both maps are by patient id."""
 
-    requests: dict[str, list[Mapping[str, Any]]]
-    stories: dict[str, str]
+    @property
+    def requests(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        """Return the drafted hook requests that go with patients."""
+
+    @property
+    def stories(self) -> Mapping[str, str]:
+        """Return a line about each patient."""
 
     def read(self, kind: str, identity: str) -> Resource | None:
         """Return a resource, or None when there is none."""
@@ -34,6 +41,13 @@ class Fixtures(Protocol):
 
     def of_patient(self, kind: str, patient: str) -> list[Resource]:
         """Return a patient's resources of a type."""
+
+
+class Fixtures(Chart, Protocol):
+    """What the page needs of the sandbox's store beyond reading."""
+
+    def admit(self, entries: Iterable[Mapping[str, Any]], story: str) -> str:
+        """Keep a patient's Bundle entries until the next reset; return the patient's id."""
 
     def reset(self) -> None:
         """Forget every write since loading."""
@@ -65,13 +79,13 @@ def options() -> dict[str, Any]:
     return data
 
 
-def patient_lines(store: Fixtures) -> list[PatientLine]:
+def patient_lines(store: Chart) -> list[PatientLine]:
     """Return all patients, by name."""
     lines = [patient_line(store, patient) for patient in store.of_type("Patient")]
     return sorted(lines, key=lambda line: line.name)
 
 
-def patient_line(store: Fixtures, patient: Resource) -> PatientLine:
+def patient_line(store: Chart, patient: Resource) -> PatientLine:
     """Return one patient as the list shows it."""
     key = str(patient["id"])
     payers = [payer(store, coverage) for coverage in store.of_patient("Coverage", key)]
@@ -97,7 +111,7 @@ def human_name(person: Resource) -> str:
     return text(name, "text") or " ".join(str(part) for part in parts if part)
 
 
-def payer(store: Fixtures, coverage: Resource) -> str:
+def payer(store: Chart, coverage: Resource) -> str:
     """Return the payor's name and the plan's, as far as they are known."""
     payor = next(iter(items(coverage, "payor")), {})
     organization = _resolve(store, payor) or {}
@@ -106,12 +120,12 @@ def payer(store: Fixtures, coverage: Resource) -> str:
     return f"{name} · {plan}" if plan and plan != name else name
 
 
-def _resolve(store: Fixtures, reference: Mapping[str, Any]) -> Resource | None:
+def _resolve(store: Chart, reference: Mapping[str, Any]) -> Resource | None:
     kind, _, key = (text(reference, "reference") or "").rpartition("/")
     return store.read(kind.rpartition("/")[2], key) if kind else None
 
 
-def reasons(store: Fixtures, patient: str) -> list[Choice]:
+def reasons(store: Chart, patient: str) -> list[Choice]:
     """Return the patient's active diagnoses as reasons of an order."""
     held = store.of_patient("Condition", patient)
     return [_reason(condition) for condition in held if _is_active(condition)]
@@ -133,7 +147,20 @@ def _reason(condition: Resource) -> Choice:
     return Choice(shown, {**coded, "reasonReference": reference})
 
 
-def performers(store: Fixtures, drafts: Iterable[Resource]) -> list[Choice]:
+def coverages(store: Chart, patient: str) -> list[Choice]:
+    """Return who may pay: each coverage of the patient, and all together where there are more."""
+    held = store.of_patient("Coverage", patient)
+    single = [_insured([coverage], payer(store, coverage)) for coverage in held]
+    if len(held) < 2:
+        return single
+    return [*single, _insured(held, " and ".join(choice.label for choice in single))]
+
+
+def _insured(held: Sequence[Resource], words: str) -> Choice:
+    return Choice(words, {"insurance": [{"reference": identity(one)} for one in held]})
+
+
+def performers(store: Chart, drafts: Iterable[Resource]) -> list[Choice]:
     """Return who could treat: those the drafts name, then one role of each other kind."""
     roles = [*_named(store, drafts), *store.of_type(TREATS)]
     found: dict[str, Choice] = {}
@@ -144,16 +171,18 @@ def performers(store: Fixtures, drafts: Iterable[Resource]) -> list[Choice]:
     return list(found.values())
 
 
-def _named(store: Fixtures, drafts: Iterable[Resource]) -> list[Resource]:
+def _named(store: Chart, drafts: Iterable[Resource]) -> list[Resource]:
     held = [_resolve(store, one) for draft in drafts for one in items(draft, "performer")]
     return [role for role in held if role]
 
 
-def role_label(store: Fixtures, role: Resource) -> str:
+def role_label(store: Chart, role: Resource) -> str:
     """Return the kind of a role, or the name of a person."""
     kind = next((label(concept, "") for concept in items(role, "code")), "")
+    if kind:
+        return kind
     person = _resolve(store, item(role, "practitioner")) or role
-    return kind or human_name(person) or identity(role)
+    return human_name(person) or identity(role)
 
 
 def sites() -> list[Choice]:
@@ -181,3 +210,60 @@ def drafts_of(request: Mapping[str, Any]) -> Sequence[Resource]:
     """Return the draft orders of a hook request."""
     bundle = item(request.get("context"), "draftOrders")
     return [item(entry, "resource") for entry in items(bundle, "entry")]
+
+
+@dataclass(frozen=True, slots=True)
+class Unsigned:
+    """The orders of a session: `request` has those of the form, `others` wait beside them."""
+
+    request: Mapping[str, Any]
+    others: Sequence[Resource] = ()
+
+
+def unsigned(store: Chart, patient: str) -> Unsigned:
+    """Return a patient's orders that wait for a signature, as the record has them now.
+
+    They are the drafted ones, as they were last kept, and every other draft of the record; a new
+    order where none of them is for what the form offers.
+    """
+    kept = [order for order in store.of_patient("ServiceRequest", patient) if _is_draft(order)]
+    drafted = next(iter(store.requests.get(patient, [])), None)
+    if drafted is None:
+        ours = [order for order in kept if _is_offered(order)] or [_new_order(patient)]
+        request = _request(patient, ours)
+    else:
+        ours = [store.read("ServiceRequest", str(o.get("id"))) or o for o in drafts_of(drafted)]
+        request = {**drafted, "context": {**drafted["context"], "draftOrders": _bundle(ours)}}
+    names = {order.get("id") for order in ours}
+    return Unsigned(request, [order for order in kept if order["id"] not in names])
+
+
+def _is_draft(order: Resource) -> bool:
+    return order.get("status") == "draft"
+
+
+def _is_offered(order: Resource) -> bool:
+    offered = {str(row["code"]) for row in options()["codes"]}
+    return bool(codes([item(order, "code")]) & offered)
+
+
+def _request(patient: str, orders: Sequence[Resource]) -> Mapping[str, Any]:
+    user = next((item(order, "requester").get("reference") for order in orders), None)
+    context = {"patientId": patient, "userId": user or USER, "draftOrders": _bundle(orders)}
+    return {"hook": "order-sign", "context": context}
+
+
+def _bundle(orders: Sequence[Resource]) -> Resource:
+    entries = [{"resource": order} for order in orders]
+    return {"resourceType": "Bundle", "type": "collection", "entry": entries}
+
+
+def _new_order(patient: str) -> Resource:
+    return {
+        "resourceType": "ServiceRequest",
+        "id": f"{patient}-order"[-LONGEST_ID:],
+        "status": "draft",
+        "intent": "order",
+        **order_codes()[0].fragment,
+        "subject": {"reference": f"Patient/{patient}"},
+    }

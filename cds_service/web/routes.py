@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from cds_service.web.chart import (
+    Chart,
     Fixtures,
+    coverages,
     drafts_of,
     options,
     order_codes,
@@ -18,20 +21,40 @@ from cds_service.web.chart import (
     performers,
     reasons,
     sites,
+    unsigned,
 )
+from cds_service.web.headers import protect
+from cds_service.web.navigation import navigation
+from cds_service.web.outside import Outside, OutsideError, Server, as_answer
+from cds_service.web.upload import LARGEST, UploadError, read_upload, too_large
 
-CONTENT_SECURITY_POLICY = (
-    "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
-    "frame-ancestors 'none'"
-)
+READABLE = ("application/json", "application/fhir+json")
+FHIR_JSON = "application/fhir+json"
+
+Sign = Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where this origin serves the store over FHIR and the CDS services."""
+
+    fhir: str = "/fhir"
+    services: str = "/cds-services"
 
 
 def web_blueprint(
-    store: Fixtures, fhir: str = "/fhir", services: str = "/cds-services"
+    store: Fixtures,
+    place: Place = Place(),
+    *,
+    sign: Sign | None = None,
+    outside: Outside | None = None,
+    largest: int = LARGEST,
 ) -> Blueprint:
     """Return the page over the store's patients.
 
-    `fhir` and `services` are where this origin serves the store over FHIR and the CDS services.
+    `sign` makes the token of a call to a URL; without it calls go unsigned. `outside` are other
+    FHIR servers whose patients the page may show; without it there are none. `largest` is the most
+    bytes of a Bundle that a visitor may bring along.
     """
     blueprint = Blueprint(
         "web",
@@ -40,58 +63,137 @@ def web_blueprint(
         static_folder="static",
         static_url_path="/assets",
     )
-    blueprint.after_request(_protect)
-
-    @blueprint.get("/")
-    def page() -> tuple[str, int]:
-        key = request.args.get("patient", "")
-        shown = {"patients": patient_lines(store), "fhir": fhir, "services": services}
-        chosen = _chosen(store, key) if key else None
-        status = 404 if key and chosen is None else 200
-        return render_template("page.html", **shown, chosen=chosen, asked=key), status
+    blueprint.after_request(protect)
+    _add_page(blueprint, View(store, place, bool(sign), outside, largest))
+    _add_upload(blueprint, store, largest)
+    if outside:
+        _add_outside(blueprint, outside)
+    if sign:
+        _add_token(blueprint, sign, place)
 
     @blueprint.post("/reset")
     def reset() -> AnyResponse:
         store.reset()
-        return redirect(url_for("web.page", patient=request.form.get("patient") or None), 303)
+        key = request.form.get("patient", "")
+        held = store.read("Patient", key) if key else None
+        return redirect(url_for("web.page", patient=key if held else None), 303)
 
     return blueprint
 
 
-def _chosen(store: Fixtures, key: str) -> dict[str, Any] | None:
-    patient = store.read("Patient", key)
+@dataclass(frozen=True, slots=True)
+class View:
+    """Makes what the page's template shows."""
+
+    store: Fixtures
+    place: Place
+    signs: bool
+    outside: Outside | None
+    largest: int
+
+    def page(self, asked: Mapping[str, str]) -> tuple[dict[str, Any], int]:
+        """Return the template's values for the parameters of the address, and the HTTP status."""
+        shown = {
+            "patients": patient_lines(self.store),
+            "place": self.place,
+            "signs": self.signs,
+            "outside": self.outside,
+            "largest": self.largest,
+            "asked": asked.get("patient", ""),
+            "server": asked.get("server", ""),
+            "find": asked.get("find", ""),
+            "found": None,
+            "chosen": None,
+            "problem": "",
+        }
+        try:
+            shown |= self._read(shown)
+        except OutsideError as error:
+            return shown | {"problem": str(error)}, 400
+        return shown, 404 if shown["asked"] and shown["chosen"] is None else 200
+
+    def _read(self, shown: Mapping[str, Any]) -> dict[str, Any]:
+        key, base = shown["asked"], shown["server"]
+        if not base or self.outside is None:
+            chosen = _chosen(self.store, key, self.store.read("Patient", key)) if key else None
+            return {"chosen": chosen}
+        server = self.outside.server(base)
+        if key:
+            return {"chosen": _chosen(server, key, server.patient(key)), "away": server}
+        return {"found": [patient_line(server, one) for one in server.patients(shown["find"])]}
+
+
+def _add_page(blueprint: Blueprint, view: View) -> None:
+    @blueprint.get("/")
+    def page() -> tuple[str, int]:
+        shown, status = view.page(request.args)
+        return render_template("page.html", **shown, navigation=navigation()), status
+
+
+def _chosen(chart: Chart, key: str, patient: dict[str, Any] | None) -> dict[str, Any] | None:
     if patient is None:
         return None
-    asked = next(iter(store.requests.get(key, [])), None) or _new_request(key)
+    waiting = unsigned(chart, key)
     return {
-        "line": patient_line(store, patient),
-        "request": asked,
+        "line": patient_line(chart, patient),
+        "request": waiting.request,
+        "others": waiting.others,
         "service": options()["service"],
         "codes": order_codes(),
         "sites": sites(),
-        "reasons": reasons(store, key),
-        "performers": performers(store, drafts_of(asked)),
+        "coverages": coverages(chart, key),
+        "reasons": reasons(chart, key),
+        "performers": performers(chart, drafts_of(waiting.request)),
         "periods": options()["periods"],
+        "away": isinstance(chart, Server),
     }
 
 
-def _new_request(patient: str) -> Mapping[str, Any]:
-    """Return the start of an order for a patient whose fixture drafts none."""
-    order = {
-        "resourceType": "ServiceRequest",
-        "id": f"{patient}-order",
-        "status": "draft",
-        "intent": "order",
-        **order_codes()[0].fragment,
-        "subject": {"reference": f"Patient/{patient}"},
-    }
-    drafts = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": order}]}
-    context = {"patientId": patient, "userId": "Practitioner/demo", "draftOrders": drafts}
-    return {"hook": "order-sign", "context": context}
+def _add_upload(blueprint: Blueprint, store: Fixtures, largest: int) -> None:
+    @blueprint.post("/patients")
+    def bring() -> tuple[Response, int]:
+        # JSON alone: a page of another origin cannot send it without asking first.
+        if request.mimetype not in READABLE:
+            return _refused("Send the Bundle as application/fhir+json.", 415)
+        length = request.content_length or 0
+        if length > largest:
+            return _refused(too_large(length, largest), 413)
+        try:
+            upload = read_upload(request.get_data(cache=False), largest)
+            key = store.admit(upload.entries, upload.story)
+        except UploadError as error:
+            return _refused(str(error), 422)
+        except RecursionError:
+            return _refused("The Bundle is nested too deeply to be FHIR.", 422)
+        return jsonify(patient=key, page=url_for("web.page", patient=key)), 201
 
 
-def _protect(response: Response) -> Response:
-    response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Referrer-Policy"] = "no-referrer"
-    return response
+def _refused(words: str, status: int) -> tuple[Response, int]:
+    return jsonify(problem=words), status
+
+
+def _add_outside(blueprint: Blueprint, outside: Outside) -> None:
+    @blueprint.get("/outside/<token>/<path:form>")
+    def read(token: str, form: str) -> tuple[Response, int]:
+        query = request.query_string.decode("ascii", "replace")
+        whole = f"{form}?{query}" if query else form
+        try:
+            server = outside.by_token(token)
+        except OutsideError as error:
+            return _refused(str(error), 403)
+        answer, status = as_answer(server.fetch(whole), whole)
+        told = jsonify(answer)
+        told.content_type = FHIR_JSON
+        return told, status
+
+
+def _add_token(blueprint: Blueprint, sign: Sign, place: Place) -> None:
+    @blueprint.post("/token")
+    def token() -> tuple[Response, int]:
+        asked = request.get_json(silent=True)
+        audience = asked.get("audience") if isinstance(asked, dict) else None
+        services = f"{request.host_url.rstrip('/')}{place.services}"
+        ours = isinstance(audience, str) and f"{audience}/".startswith(f"{services}/")
+        if not ours:
+            return _refused(f"Name as audience a URL at or below {services}.", 400)
+        return jsonify(token=sign(str(audience))), 200

@@ -6,9 +6,11 @@ import { INDICATOR } from "./words.js";
 
 const RANK = ["critical", "warning", "info"];
 
-export function cardList(cards, onSuggestion) {
+// `desk` says what became of a card: take(card, suggestion), override(card, reason, comment); and tells
+// with held(suggestion) that what it would add is there already.
+export function cardList(cards, desk) {
   const ranked = [...cards].sort((one, other) => rank(one) - rank(other));
-  return ranked.map((card) => cardNode(card, onSuggestion));
+  return ranked.map((card) => cardNode(card, desk));
 }
 
 function rank(card) {
@@ -16,40 +18,46 @@ function rank(card) {
   return place < 0 ? RANK.length : place;
 }
 
+export function kindOf(card) {
+  return RANK.includes(card.indicator) ? card.indicator : "info";
+}
+
 export function counted(cards) {
   const words = RANK.map((name) => [cards.filter((card) => card.indicator === name).length, name]);
   return words.filter(([count]) => count).map(([count, name]) => `${count} ${INDICATOR[name].toLowerCase()}`).join(", ");
 }
 
-function cardNode(card, onSuggestion) {
-  const kind = RANK.includes(card.indicator) ? card.indicator : "info";
+function cardNode(card, desk) {
+  const kind = kindOf(card);
   const article = el(
     "article",
     { class: `card ${kind}` },
     el("p", { class: "indicator" }, icon(kind), INDICATOR[kind]),
     el("h3", {}, String(card.summary ?? "")),
-    suggestionBox(card, onSuggestion),
+    suggestionBox(card, desk),
     card.detail && el("div", { class: "detail" }, rendered(card.detail)),
     linkBox(card),
-    overrideBox(card, () => article),
+    overrideBox(card, desk, () => article),
     sourceLine(card.source),
   );
   return article;
 }
 
-function suggestionBox(card, onSuggestion) {
+function suggestionBox(card, desk) {
   const suggestions = list(card.suggestions);
   if (!suggestions.length) return null;
-  const hint = card.selectionBehavior === "at-most-one" && suggestions.length > 1;
+  const one = card.selectionBehavior === "at-most-one" && suggestions.length > 1;
+  const [done, open] = [suggestions.filter(desk.held), suggestions.filter((item) => !desk.held(item))];
   return el(
     "div",
     { class: "next", role: "group", "aria-label": "Next step" },
-    el("p", { class: "eyebrow" }, hint ? "Next step: choose one" : "Next step"),
-    suggestions.map((suggestion) => suggestionButton(suggestion, onSuggestion)),
+    open.length ? el("p", { class: "eyebrow" }, one ? "Next step: choose one" : "Next step") : null,
+    open.map((suggestion) => suggestionButton(card, suggestion, desk)),
+    done.map((suggestion) => el("p", { class: "done" }, icon("met"), ` Done: ${suggestion.label}`)),
   );
 }
 
-function suggestionButton(suggestion, onSuggestion) {
+function suggestionButton(card, suggestion, desk) {
   const actions = list(suggestion.actions);
   const told = new Set(actions.map((action) => action.description).filter(Boolean));
   const described = [...told].join("; ");
@@ -57,7 +65,7 @@ function suggestionButton(suggestion, onSuggestion) {
   const kind = suggestion.isRecommended ? "suggestion primary" : "suggestion";
   return el(
     "button",
-    { type: "button", class: kind, onclick: () => onSuggestion(suggestion) },
+    { type: "button", class: kind, onclick: () => desk.take(card, suggestion) },
     el("span", {}, label),
     described && described !== label ? el("small", {}, described) : null,
   );
@@ -75,23 +83,34 @@ function linkItem(link) {
   return el("li", {}, el("a", attributes, `${link.label}${app}`));
 }
 
-function overrideBox(card, article) {
-  const reasons = list(card.overrideReasons);
-  if (!reasons.length) return null;
+// A critical card is never dismissed without a reason that the service offers.
+function overrideBox(card, desk, article) {
+  const offered = list(card.overrideReasons);
+  if (!offered.length && card.indicator !== "warning") return null;
+  const reasons = offered.length ? offered : [{ display: "Go on without a reason" }];
+  const comment = el("input", { type: "text", autocomplete: "off", maxlength: 500 });
+  const choose = (reason) => dismiss(article(), card, reason, comment.value.trim(), desk);
   const choices = reasons.map((reason) =>
-    el("li", {}, el("button", { type: "button", class: "quiet", onclick: () => dismiss(article(), card, reason) }, reason.display)),
+    el("li", {}, el("button", { type: "button", class: "quiet", onclick: () => choose(reason) }, reason.display ?? reason.code)),
   );
-  return fold("Override: proceed without it", false, el("ul", { class: "reasons", "aria-label": "Reasons" }, choices));
+  return fold(
+    "Override: proceed without it",
+    false,
+    el("p", {}, el("label", {}, "Comment (optional) ", comment)),
+    el("ul", { class: "reasons", "aria-label": "Reasons" }, choices),
+  );
 }
 
-// The page keeps the reason for this session only, and says so.
-function dismiss(article, card, reason) {
+async function dismiss(article, card, reason, comment, desk) {
+  const sent = el("small", {}, "Telling the service…");
   const back = el("button", { type: "button", class: "quiet", onclick: () => restore(article, line) }, "Show again");
-  const words = `Overridden in this session: ${reason.display}. ${card.summary}`;
-  const line = el("p", { class: "overridden", tabindex: "-1" }, words, " ", back);
+  const words = `Overridden: ${reason.display ?? reason.code}. ${card.summary}`;
+  const line = el("p", { class: "overridden", tabindex: "-1" }, words, " ", sent, " ", back);
   article.hidden = true;
   article.after(line);
   line.focus();
+  const answer = await desk.override(card, reason, comment);
+  sent.textContent = answer.ok ? "The service was told." : `The service could not be told (${answer.failure ?? answer.status}).`;
 }
 
 function restore(article, line) {

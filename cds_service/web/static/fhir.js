@@ -1,17 +1,39 @@
-// What the page asks of the FHIR server.
+// What the page asks of the patient's FHIR server.
 
 import { call } from "./http.js";
+import { newUuid } from "./uuid.js";
 
 const FHIR_JSON = { Accept: "application/fhir+json" };
 
-export function read(base, reference) {
-  return call("GET", `${base}/${reference}`, undefined, FHIR_JSON);
+export class Record {
+  // `reads` is where the page reads, `server` what the service is told; only one that `keeps` takes writes.
+  constructor({ reads, server, keeps }) {
+    Object.assign(this, { reads, server, keeps });
+  }
+
+  read(reference) {
+    return call("GET", `${this.reads}/${reference}`, undefined, { headers: FHIR_JSON });
+  }
+
+  // Actions belong together: one transaction carries them out, or none of them. Gives what was made of
+  // each resource.
+  async apply(actions) {
+    if (!this.keeps) return { ok: true, made: actions.map(asMade) };
+    const entry = actions.map(asEntry);
+    const bundle = { resourceType: "Bundle", type: "transaction", entry };
+    const answer = await call("POST", this.reads, bundle, { headers: FHIR_JSON });
+    return { ...answer, made: list(answer.body?.entry).map((one) => one.resource) };
+  }
+
+  // The tasks of the patient's list, as far as they can be had.
+  async tasks(patient) {
+    const answer = await this.read(`Task?patient=${encodeURIComponent(patient)}&_count=200`);
+    return answer.ok ? list(answer.body?.entry).map((one) => one.resource).filter(Boolean) : [];
+  }
 }
 
-// A suggestion's actions belong together: one transaction carries them out, or none of them.
-export function apply(base, actions) {
-  const entry = actions.map(asEntry);
-  return call("POST", base, { resourceType: "Bundle", type: "transaction", entry }, FHIR_JSON);
+function asMade({ type, resource }) {
+  return type === "create" ? { ...resource, id: newUuid() } : resource;
 }
 
 function asEntry({ type, resource, resourceId }) {
@@ -29,5 +51,6 @@ export function localReference(resource, resourceId) {
 }
 
 function list(value) {
+  if (value == null) return [];
   return Array.isArray(value) ? value : [value];
 }

@@ -1,53 +1,80 @@
-// CDS Hooks as a client: discovery, prefetch, the order-sign call.
+// CDS Hooks as a client: discovery, prefetch, signed calls, feedback.
 
-import { call } from "./http.js";
-import { read } from "./fhir.js";
 import { list } from "./dom.js";
+import { call } from "./http.js";
+import { newUuid } from "./uuid.js";
 
-export async function discover(services, id) {
-  const answer = await call("GET", services);
-  const found = list(answer.body?.services).find((service) => service.id === id);
-  return { answer, service: found };
-}
+export class Services {
+  // `base` is where discovery is; `token` where this EHR signs (empty: it does not); `record` reads FHIR.
+  constructor({ base, token, record }) {
+    Object.assign(this, { base, token, record });
+    this.held = new Map();
+    this.offered = null;
+  }
 
-export async function orderSign({ services, id, fhir, request, drafts, route }) {
-  const context = { ...request.context, draftOrders: bundleOf(request, drafts) };
-  const body = {
-    ...request,
-    hook: "order-sign",
-    hookInstance: newUuid(),
-    context,
-    extension: { ...request.extension, "massage-cds.explain": true },
-  };
-  delete body.fhirServer;
-  delete body.prefetch;
-  if (route !== "prefetch") body.fhirServer = fhir;
-  if (route !== "server") body.prefetch = await prefetched(services, id, fhir, context);
-  return call("POST", `${services}/${id}`, body);
-}
+  // Discovery is asked once; a failure is asked again.
+  async all() {
+    this.offered ??= this.discover();
+    const found = await this.offered;
+    if (!found.length) this.offered = null;
+    return found;
+  }
 
-function bundleOf(request, drafts) {
-  const entry = drafts.map((resource) => ({ resource }));
-  return { resourceType: "Bundle", type: "collection", entry };
-}
+  async discover() {
+    const answer = await this.signed("GET", this.base);
+    return list(answer.body?.services).filter((service) => typeof service?.id === "string");
+  }
 
-// Fields that a template cannot name leave their key out, as CDS Hooks has it.
-async function prefetched(services, id, fhir, context) {
-  const { service } = await discover(services, id);
-  const asked = Object.entries(service?.prefetch ?? {})
-    .map(([key, template]) => [key, filled(template, context)])
-    .filter(([, query]) => query);
-  const answers = await Promise.all(asked.map(([, query]) => read(fhir, query)));
-  const pairs = asked.map(([key], place) => [key, answers[place]]);
-  return Object.fromEntries(pairs.filter(([, answer]) => isResource(answer)).map(asValue));
-}
+  async find(id) {
+    return (await this.all()).find((service) => service.id === id);
+  }
 
-function isResource(answer) {
-  return typeof answer.body?.resourceType === "string";
-}
+  // What was read for one call may serve the next, until something was written.
+  forget() {
+    this.held.clear();
+  }
 
-function asValue([key, answer]) {
-  return [key, answer.body];
+  async call(id, body, { route, signal }) {
+    const whole = { ...body, hookInstance: newUuid() };
+    delete whole.fhirServer;
+    delete whole.prefetch;
+    if (route !== "prefetch") whole.fhirServer = this.record.server;
+    if (route !== "server") whole.prefetch = await this.prefetched(id, whole.context);
+    return this.signed("POST", `${this.base}/${id}`, whole, signal);
+  }
+
+  feedback(id, entry) {
+    const feedback = [{ ...entry, outcomeTimestamp: new Date().toISOString() }];
+    return this.signed("POST", `${this.base}/${id}/feedback`, { feedback });
+  }
+
+  // Each call carries a token of its own, made for its address.
+  async signed(method, path, body, signal) {
+    const url = new URL(path, location.href).href;
+    const headers = this.token ? { Authorization: `Bearer ${await this.newToken(url)}` } : {};
+    return call(method, url, body, { headers, signal });
+  }
+
+  async newToken(audience) {
+    const answer = await call("POST", this.token, { audience });
+    return answer.body?.token ?? "";
+  }
+
+  // Fields that a template cannot name leave their key out, as CDS Hooks has it.
+  async prefetched(id, context) {
+    const service = await this.find(id);
+    const asked = Object.entries(service?.prefetch ?? {})
+      .map(([key, template]) => [key, filled(template, context)])
+      .filter(([, query]) => query);
+    const answers = await Promise.all(asked.map(([, query]) => this.once(query)));
+    const pairs = asked.map(([key], place) => [key, answers[place].body]);
+    return Object.fromEntries(pairs.filter(([, body]) => typeof body?.resourceType === "string"));
+  }
+
+  once(query) {
+    if (!this.held.has(query)) this.held.set(query, this.record.read(query));
+    return this.held.get(query);
+  }
 }
 
 function filled(template, context) {
@@ -71,14 +98,4 @@ function tokenValue(token, context) {
   if (token in users) return kind === users[token] ? user : undefined;
   const value = token.startsWith("context.") ? context[token.slice("context.".length)] : undefined;
   return ["string", "number"].includes(typeof value) ? encodeURIComponent(value) : undefined;
-}
-
-// randomUUID is missing where the page is opened by a plain http address other than loopback.
-function newUuid() {
-  if (crypto.randomUUID) return crypto.randomUUID();
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[6] = (bytes[6] & 0x0f) | 0x40;
-  bytes[8] = (bytes[8] & 0x3f) | 0x80;
-  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 }

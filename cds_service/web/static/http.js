@@ -1,18 +1,22 @@
 // One HTTP call, told as it went: nothing here throws for a bad answer.
 
 const TIMEOUT_MS = 30000;
+const KEPT = 60;
 
-export async function call(method, url, body, headers = {}) {
+// Every call of this page, the latest last, for whoever integrates the service.
+export const traffic = [];
+
+export async function call(method, url, body, { headers = {}, signal } = {}) {
   const started = performance.now();
   const sent = { Accept: "application/json", ...headers };
-  if (body !== undefined) sent["Content-Type"] = "application/json";
-  const answer = { method, url, sent, request: body };
+  if (body !== undefined) sent["Content-Type"] ??= "application/json";
+  const answer = { method, url: new URL(url, location.href).href, sent, request: body };
   try {
     const response = await fetch(url, {
       method,
       headers: sent,
-      body: body === undefined ? undefined : JSON.stringify(body),
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+      body: body === undefined || typeof body === "string" ? body : JSON.stringify(body),
+      signal: signal ?? AbortSignal.timeout(TIMEOUT_MS),
     });
     const text = await response.text();
     Object.assign(answer, {
@@ -22,9 +26,16 @@ export async function call(method, url, body, headers = {}) {
       body: parsed(text),
     });
   } catch (error) {
-    Object.assign(answer, { ok: false, status: 0, failure: reason(error) });
+    Object.assign(answer, { ok: false, status: 0, failure: reason(error), stopped: error.name === "AbortError" });
   }
-  return Object.assign(answer, { ms: Math.round(performance.now() - started) });
+  Object.assign(answer, { ms: Math.round(performance.now() - started), serverMs: serverTime(answer.headers) });
+  if (!answer.stopped) note(answer);
+  return answer;
+}
+
+function note(answer) {
+  traffic.push(answer);
+  if (traffic.length > KEPT) traffic.shift();
 }
 
 function parsed(text) {
@@ -38,4 +49,10 @@ function parsed(text) {
 function reason(error) {
   if (error.name === "TimeoutError") return `no answer within ${TIMEOUT_MS / 1000} seconds`;
   return "the server could not be reached";
+}
+
+// What the server says of its own part in the time.
+function serverTime(headers) {
+  const [, spent] = /(?:^|[,\s])server;dur=([\d.]+)/.exec(headers?.["server-timing"] ?? "") ?? [];
+  return spent === undefined ? null : Number(spent);
 }

@@ -1,27 +1,35 @@
-// The unsigned orders of the session, and the form that changes them.
-// What the form does not change stays in the order exactly as it was drafted.
+// The unsigned orders of the session, some of them on the form that changes them.
+// What the form does not change stays in an order exactly as it was drafted.
 
+import { blank, codeLabel, codesOf, isDraftRequest, orderLabel, READ, sameId, WRITE } from "./draft.js";
 import { el, list, same } from "./dom.js";
+import { fill, fragmentOf, snapshot } from "./form.js";
 
-const UNIT = { unit: "15-minute unit", system: "http://unitsofmeasure.org", code: "{unit}" };
-const FRAGMENTS = { reason: ["reasonCode", "reasonReference"], site: ["bodySite"], performer: ["performer"] };
+export { orderLabel } from "./draft.js";
 
 export class Session {
-  constructor(form, drafts) {
+  // `drafts` are the orders that the form is for; `others` wait beside them, such as a form to fill in.
+  constructor(form, drafts, others = []) {
     this.form = form;
-    this.drafts = drafts;
+    this.drafts = [...drafts, ...others];
     this.model = drafts[0];
     this.offerCodes(drafts);
+    this.group = firstOfEachCode(drafts).map((order) => order.id);
     this.show();
   }
 
-  // Orders that the form stands for; a card may have added others, such as a form to fill in.
+  // Orders for what the form offers, and so for the service.
   get inForm() {
     return this.drafts.filter((order) => this.tickOf(order));
   }
 
-  get others() {
-    return this.drafts.filter((order) => !this.tickOf(order));
+  get onForm() {
+    return this.drafts.filter((order) => this.group.includes(order.id));
+  }
+
+  // The one whose fields the form shows.
+  get shown() {
+    return this.onForm[0];
   }
 
   tickOf(order) {
@@ -42,55 +50,111 @@ export class Session {
   }
 
   show() {
-    const [order] = this.inForm;
+    if (!this.onForm.length) this.group = this.inForm.slice(0, 1).map((order) => order.id);
     for (const tick of this.ticks) {
-      tick.checked = this.inForm.some((draft) => this.tickOf(draft) === tick);
+      tick.checked = this.onForm.some((order) => this.tickOf(order) === tick);
     }
-    if (order) fill(this.form, order);
+    if (this.shown) fill(this.form, this.shown);
     this.initial = snapshot(this.form);
-    this.showOthers();
+    this.list();
   }
 
-  showOthers() {
+  list() {
     const box = this.form.querySelector("#others");
-    const beyond = this.drafts.filter((order) => !this.isShown(order));
-    box.hidden = beyond.length === 0;
-    box.querySelector("ul").replaceChildren(...beyond.map((order) => el("li", {}, orderLabel(order))));
+    box.hidden = this.drafts.every((order) => this.group.includes(order.id)) && this.drafts.length < 2;
+    box.querySelector("ul").replaceChildren(...this.drafts.map((order) => this.line(order)));
   }
 
-  // Of several orders for one procedure, as after a split, the form shows the first.
-  isShown(order) {
-    const tick = this.tickOf(order);
-    return Boolean(tick) && this.inForm.find((draft) => this.tickOf(draft) === tick) === order;
+  line(order) {
+    const words = orderLabel(order);
+    const here = this.group.includes(order.id);
+    const change = !here && this.tickOf(order) && button(`Change`, words, () => this.edit(order));
+    const mark = here && el("small", {}, "on the form");
+    return el("li", {}, el("span", {}, words, " ", mark), change, button("Remove", words, () => this.remove(order)));
   }
 
+  edit(order) {
+    this.compose();
+    this.group = [order.id];
+    this.show();
+    this.focus();
+    this.changed();
+  }
+
+  remove(order) {
+    this.compose();
+    this.model = this.shown ?? this.model;
+    this.drafts = this.drafts.filter((draft) => draft.id !== order.id);
+    this.show();
+    this.form.querySelector(this.drafts.length > 1 ? "#others-title" : "#add-order").focus();
+    this.changed();
+  }
+
+  add() {
+    this.compose();
+    const order = blank(this.shown ?? this.model, fragmentOf(this.ticks[0]), this.freeId(this.model.id));
+    this.drafts = [...this.drafts, order];
+    this.group = [order.id];
+    this.show();
+    this.focus();
+    this.changed();
+  }
+
+  focus() {
+    this.ticks.find((tick) => tick.checked)?.focus();
+  }
+
+  changed() {
+    this.form.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+
+  freeId(stem) {
+    const taken = new Set(this.drafts.map((order) => order.id));
+    let number = 2;
+    while (taken.has(`${stem}-${number}`)) number += 1;
+    return `${stem}-${number}`;
+  }
+
+  // A change on the form reaches the orders on it that agreed with it before: what differed on purpose stays.
   compose() {
     const now = snapshot(this.form);
     const changed = Object.keys(now).filter((name) => !same(now[name], this.initial[name]));
-    const kept = this.ticks.filter((tick) => tick.checked).flatMap((tick) => this.ordersOf(tick));
-    const [shown] = this.inForm;
+    const shown = this.shown;
     const follows = (order, name) => !shown || same(READ[name](order), READ[name](shown));
     const write = (order, name) => (follows(order, name) ? WRITE[name](order, now[name]) : order);
-    const orders = kept.map((order) => changed.reduce(write, order));
-    this.drafts = [...orders, ...this.others];
+    const kept = this.ticks.filter((tick) => tick.checked).flatMap((tick) => this.ordersOf(tick));
+    this.replace(kept.map((order) => changed.reduce(write, order)));
     this.initial = now;
     return this.drafts;
   }
 
+  // Orders keep their places; those whose code was unticked go, new ones come last.
+  replace(orders) {
+    const named = new Map(orders.map((order) => [order.id, order]));
+    const stays = (order) => !this.group.includes(order.id) || named.has(order.id);
+    const fresh = orders.filter((order) => !this.drafts.some((draft) => draft.id === order.id));
+    this.model = this.shown ?? this.model;
+    this.drafts = [...this.drafts.filter(stays).map((order) => named.get(order.id) ?? order), ...fresh];
+    this.group = orders.map((order) => order.id);
+    this.list();
+  }
+
   ordersOf(tick) {
-    const held = this.inForm.filter((order) => this.tickOf(order) === tick);
+    const held = this.onForm.filter((order) => this.tickOf(order) === tick);
     return held.length ? held : [this.another(fragmentOf(tick))];
   }
 
   another(fragment) {
-    const [model] = this.inForm.length ? this.inForm : [this.model];
+    const model = this.shown ?? this.model;
     const [code] = codesOf(fragment.code);
-    return { ...model, ...fragment, id: `${model.id ?? "order"}-${code}` };
+    const id = `${model.id ?? "order"}-${code}`;
+    const taken = this.drafts.some((order) => order.id === id);
+    return { ...model, ...fragment, id: taken ? this.freeId(id) : id };
   }
 
   // Bring in what a suggestion did; `made` are the resources as the server keeps them now.
   take(actions, made) {
-    this.model = this.inForm[0] ?? this.model;
+    this.model = this.shown ?? this.model;
     actions.forEach((action, place) => this.takeOne(action, made[place]));
     this.show();
   }
@@ -109,148 +173,15 @@ export class Session {
   }
 }
 
-function sameId(one, other) {
-  return one.resourceType === other.resourceType && one.id === other.id;
+function button(words, about, onclick) {
+  return el("button", { type: "button", class: "quiet", onclick }, words, el("span", { class: "hidden" }, ` ${about}`));
 }
 
-function isDraftRequest(resource) {
-  return resource?.resourceType === "ServiceRequest" && resource.status === "draft";
+function firstOfEachCode(drafts) {
+  const key = (order) => JSON.stringify(codesOf(order.code));
+  return drafts.filter((order) => drafts.find((other) => key(other) === key(order)) === order);
 }
 
-function codesOf(code) {
-  const codes = list(code?.coding).map((coding) => coding?.code);
-  return codes.length ? codes : [code?.text ?? null];
+export function draftsOf(request) {
+  return list(request.context?.draftOrders?.entry).map((entry) => entry.resource).filter(Boolean);
 }
-
-function codeLabel(code) {
-  const [coding] = list(code?.coding);
-  const words = code?.text ?? coding?.display ?? "";
-  return [coding?.code, words].filter(Boolean).join(" ") || "Order without a code";
-}
-
-export function orderLabel(order) {
-  const visits = READ.visits(order);
-  return visits ? `${codeLabel(order.code)}, ${visits} visits` : codeLabel(order.code);
-}
-
-function fragmentOf(element) {
-  return JSON.parse(element.dataset.fragment);
-}
-
-function snapshot(form) {
-  const value = (name) => form.elements[name].value;
-  return {
-    visits: value("visits"),
-    units: value("units"),
-    frequency: [value("frequency"), value("period"), value("periodUnit")],
-    reason: chosen(form, "reason"),
-    site: chosen(form, "site"),
-    performer: chosen(form, "performer"),
-    authored: value("authored"),
-    note: value("note"),
-  };
-}
-
-function chosen(form, name) {
-  return fragmentOf(form.elements[name].selectedOptions[0]);
-}
-
-function fill(form, order) {
-  const set = (name, value) => {
-    form.elements[name].value = value ?? "";
-  };
-  const [frequency, period, unit] = READ.frequency(order);
-  set("visits", READ.visits(order));
-  set("units", READ.units(order));
-  set("frequency", frequency);
-  set("period", period);
-  set("periodUnit", unit);
-  set("authored", String(order.authoredOn ?? "").slice(0, 10));
-  set("note", list(order.note).map((note) => note?.text).filter(Boolean).join("\n"));
-  for (const [name, elements] of Object.entries(FRAGMENTS)) choose(form.elements[name], order, elements);
-}
-
-function choose(select, order, elements) {
-  const held = Object.fromEntries(elements.filter((name) => order[name]).map((name) => [name, order[name]]));
-  const options = [...select.options];
-  const match = options.find((option) => alike(fragmentOf(option), held)) ?? added(select, held);
-  match.selected = true;
-}
-
-// A diagnosis or a role is the same one however the draft words it; a site is what its words say.
-function alike(fragment, held) {
-  if (same(fragment, held)) return true;
-  if (held.bodySite) return false;
-  const [one, other] = [parts(fragment), parts(held)];
-  if (other.references.length) return same(one.references, other.references) && other.codes.length < 2;
-  return other.codes.length > 0 && same(one.codes, other.codes);
-}
-
-function parts(fragment) {
-  const all = Object.values(fragment).flat();
-  return {
-    references: all.map((part) => part?.reference).filter(Boolean),
-    codes: all.filter((part) => !part?.reference).map(codesOf),
-  };
-}
-
-function added(select, held) {
-  const words = Object.values(held)[0].map((part) => part?.text ?? part?.display ?? part?.reference ?? codeLabel(part));
-  const option = el("option", {}, words.join("; "));
-  option.dataset.fragment = JSON.stringify(held);
-  select.append(option);
-  return option;
-}
-
-function without(order, ...names) {
-  const copy = { ...order };
-  for (const name of names) delete copy[name];
-  return copy;
-}
-
-function withRepeat(order, change) {
-  const repeat = { ...order.occurrenceTiming?.repeat, ...change };
-  for (const name of Object.keys(repeat)) if (repeat[name] === undefined) delete repeat[name];
-  if (Object.keys(repeat).length === 0) return without(order, "occurrenceTiming");
-  return { ...order, occurrenceTiming: { ...order.occurrenceTiming, repeat } };
-}
-
-function numberOf(text) {
-  return text === "" ? undefined : Number(text);
-}
-
-function withFragment(order, name, fragment) {
-  return { ...without(order, ...FRAGMENTS[name]), ...fragment };
-}
-
-// A change on the form reaches the orders that agreed with it before: what differed on purpose stays.
-const READ = {
-  visits: (order) => order.occurrenceTiming?.repeat?.count,
-  frequency: ({ occurrenceTiming }) => {
-    const { frequency, period, periodUnit } = occurrenceTiming?.repeat ?? {};
-    return [frequency, period, periodUnit];
-  },
-  units: (order) => order.quantityQuantity?.value,
-  reason: (order) => [order.reasonCode, order.reasonReference],
-  site: (order) => order.bodySite,
-  performer: (order) => order.performer,
-  authored: (order) => order.authoredOn,
-  note: (order) => order.note,
-};
-
-const WRITE = {
-  visits: (order, text) => withRepeat(order, { count: numberOf(text) }),
-  frequency: (order, [frequency, period, unit]) =>
-    withRepeat(order, {
-      frequency: numberOf(frequency),
-      period: numberOf(period),
-      periodUnit: unit || undefined,
-    }),
-  units: (order, text) =>
-    text === "" ? without(order, "quantityQuantity") : { ...order, quantityQuantity: { value: Number(text), ...UNIT } },
-  reason: (order, fragment) => withFragment(order, "reason", fragment),
-  site: (order, fragment) => withFragment(order, "site", fragment),
-  performer: (order, fragment) => withFragment(order, "performer", fragment),
-  authored: (order, text) => (text ? { ...order, authoredOn: text } : without(order, "authoredOn")),
-  note: (order, text) => (text ? { ...order, note: [{ text }] } : without(order, "note")),
-};

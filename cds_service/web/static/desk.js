@@ -1,0 +1,207 @@
+// The clinician's desk: an order, the call about it, and what came back.
+
+import { cardList, counted } from "./cards.js";
+import { list, pretty } from "./dom.js";
+import { exchangePanel } from "./exchange.js";
+import { Record } from "./fhir.js";
+import { Held } from "./held.js";
+import { Services } from "./hook.js";
+import { traffic } from "./http.js";
+import { draftsOf, Session } from "./orders.js";
+import { Preview } from "./preview.js";
+import { chosenService, offer, previewOf } from "./services.js";
+import { errorState, noCards, withdrawn } from "./states.js";
+import { whyPanel } from "./why.js";
+import { writtenPanel } from "./written.js";
+
+const find = (selector) => document.querySelector(selector);
+
+export class Desk {
+  constructor(form) {
+    const { request, others, fhir, reads, services, token, keeps } = form.dataset;
+    this.form = form;
+    this.request = JSON.parse(request);
+    this.record = new Record({ reads, server: new URL(fhir, location.origin).href, keeps: keeps !== undefined });
+    this.services = new Services({ base: services, token, record: this.record });
+    this.session = new Session(form, draftsOf(this.request), JSON.parse(others));
+    this.preview = new Preview(find("#preview"), (signal) => this.askAhead(signal));
+    this.held = new Held();
+    this.cards = [];
+    this.taken = new Set();
+  }
+
+  async open() {
+    this.form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.sign();
+    });
+    this.form.addEventListener("input", () => this.composing());
+    find("#add-order").addEventListener("click", () => this.session.add());
+    this.free(true);
+    this.held.add(await this.record.tasks(this.request.context.patientId));
+    offer(this.form, await this.services.all());
+    this.preview.soon(0);
+  }
+
+  get service() {
+    return chosenService(this.form);
+  }
+
+  get route() {
+    return this.form.elements.route.value;
+  }
+
+  composing() {
+    if (this.cards.length) find("#results").dataset.stale = "";
+    this.preview.soon();
+  }
+
+  call(hook, drafts, more = {}) {
+    const entry = drafts.map((resource) => ({ resource }));
+    const draftOrders = { resourceType: "Bundle", type: "collection", entry };
+    const context = { ...this.request.context, draftOrders, ...more };
+    return { ...this.request, hook, context };
+  }
+
+  async askAhead(signal) {
+    const service = await previewOf(this.services, this.service);
+    const drafts = this.session.compose();
+    if (!service || !this.session.inForm.length) return null;
+    const selections = this.session.onForm.map((order) => `ServiceRequest/${order.id}`);
+    return this.services.call(service, this.call("order-select", drafts, { selections }), { route: this.route, signal });
+  }
+
+  async sign(lead = "") {
+    const drafts = this.session.compose();
+    if (!this.session.inForm.length) return this.showWithdrawn(lead);
+    this.busy("Checking the order…");
+    this.signedBy = this.service;
+    const before = traffic.length;
+    const body = this.call("order-sign", drafts);
+    body.extension = { ...body.extension, "massage-cds.explain": true };
+    const answer = await this.services.call(this.signedBy, body, { route: this.route });
+    return this.showAnswer(answer, drafts, lead, traffic.slice(before).filter((one) => one !== answer));
+  }
+
+  async showAnswer(answer, drafts, lead, around) {
+    const exchange = exchangePanel(answer, around);
+    if (!answer.ok || !Array.isArray(answer.body?.cards)) {
+      return this.show("The order could not be checked.", { cards: [errorState("The order could not be checked", answer)], exchange });
+    }
+    const { cards, extension } = answer.body;
+    this.cards = cards;
+    const evaluations = list(extension?.["massage-cds.evaluations"]);
+    const actions = list(answer.body.systemActions);
+    const nothing = actions.length ? [] : [noCards(evaluations, drafts)];
+    const words = cards.length ? `${cards.length} card${cards.length > 1 ? "s" : ""}: ${counted(cards)}` : "No cards";
+    this.show(`${lead}${words}. Answered in ${answer.ms} ms.`, {
+      cards: cards.length ? cardList(cards, this.hands) : nothing,
+      written: writtenPanel(actions, drafts),
+      why: whyPanel(evaluations, (reference) => this.openResource(reference), answer.request),
+      exchange,
+    });
+    return this.carryOut(actions);
+  }
+
+  // What the payer's system writes needs no click; the orders carry it from here on.
+  async carryOut(actions) {
+    if (!actions.length) return;
+    const { ok, made } = await this.record.apply(actions);
+    if (ok) this.bringIn(actions, made);
+    find("#written .hint")?.append(ok ? " Applied." : " They could not be applied.");
+  }
+
+  bringIn(actions, made) {
+    this.services.forget();
+    this.held.add(made);
+    this.session.take(actions, made);
+  }
+
+  // What the cards may do.
+  get hands() {
+    return {
+      take: (card, suggestion) => this.take(card, suggestion),
+      override: (card, reason, comment) => this.override(card, reason, comment),
+      held: (suggestion) => this.held.has(suggestion),
+    };
+  }
+
+  // An emergency outlives the order: its card stays, with the steps that need no order.
+  showWithdrawn(lead) {
+    const outlives = (suggestion) => list(suggestion.actions).every((action) => action.type === "create");
+    const steps = (card) => list(card.suggestions).filter((one) => outlives(one) && !this.taken.has(one.uuid));
+    const urgent = this.cards.filter((card) => card.indicator === "critical");
+    const kept = urgent.map((card) => ({ ...card, suggestions: steps(card) }));
+    this.show(`${lead}Nothing left to sign.`, { cards: [withdrawn(), ...cardList(kept, this.hands)] });
+  }
+
+  async take(card, suggestion) {
+    this.busy(`Applying: ${suggestion.label}…`);
+    const actions = list(suggestion.actions);
+    const answer = actions.length ? await this.record.apply(actions) : { ok: true, made: [] };
+    if (!answer.ok) {
+      const state = errorState("The suggestion could not be applied", answer);
+      return this.show("The suggestion could not be applied.", { cards: [state], exchange: exchangePanel(answer) });
+    }
+    this.taken.add(suggestion.uuid);
+    this.bringIn(actions, answer.made);
+    await this.tell({ card: card.uuid, outcome: "accepted", acceptedSuggestions: [{ id: suggestion.uuid }] });
+    return this.sign(`Done: ${suggestion.label}. `);
+  }
+
+  override(card, { code, system, display }, userComment) {
+    const reason = code ? { reason: { code, system, display } } : {};
+    const overrideReason = { ...reason, ...(userComment ? { userComment } : {}) };
+    const why = Object.keys(overrideReason).length ? { overrideReason } : {};
+    return this.tell({ card: card.uuid, outcome: "overridden", ...why });
+  }
+
+  tell(entry) {
+    return this.services.feedback(this.signedBy ?? this.service, entry);
+  }
+
+  free(free) {
+    for (const id of ["#sign", "#add-order"]) find(id).disabled = !free;
+  }
+
+  busy(words) {
+    this.free(false);
+    find("#results").setAttribute("aria-busy", "true");
+    document.querySelectorAll("#cards button").forEach((button) => (button.disabled = true));
+    find("#progress").textContent = words;
+  }
+
+  show(words, { cards, written = null, why = null, exchange = null }) {
+    this.free(true);
+    delete find("#results").dataset.stale;
+    find("#results").removeAttribute("aria-busy");
+    find("#progress").textContent = words;
+    find("#cards").replaceChildren(...cards);
+    const rest = { "#written": written, "#why": why, "#exchange": exchange };
+    for (const [place, node] of Object.entries(rest)) find(place).replaceChildren(...(node ? [node] : []));
+    find("#alarm").textContent = alarm(cards);
+    find("#results-title").focus({ preventScroll: true });
+    comeIntoView(find("#results"));
+  }
+
+  async openResource(reference) {
+    const dialog = find("#resource");
+    const draft = this.session.drafts.find((order) => `${order.resourceType}/${order.id}` === reference);
+    const resource = draft ?? (await this.record.read(reference)).body ?? "could not be read";
+    find("#resource-title").textContent = reference;
+    dialog.querySelector("pre").textContent = pretty(resource);
+    dialog.showModal();
+  }
+}
+
+// An emergency is said aloud, before anything else is read.
+function alarm(cards) {
+  const urgent = cards.filter((card) => card.matches(".critical"));
+  return urgent.map((card) => card.querySelector("h3").textContent).join(". ");
+}
+
+// Where the results already begin on the screen it stays still, so that the patient's name stays too.
+function comeIntoView(results) {
+  const { top } = results.getBoundingClientRect();
+  if (top < 0 || top > innerHeight / 2) results.scrollIntoView();
+}
