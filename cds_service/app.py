@@ -26,7 +26,7 @@ from cds_service.hooks.service import Registry
 from cds_service.observe import correlation
 from cds_service.observing import Observation, known, watched
 from cds_service.questionnaires import CANONICAL_BASE, questionnaire_blueprint
-from cds_service.services import build_services, certificates, reviewer_of
+from cds_service.services import build_services, certificates
 from cds_service.settings import Settings
 from cds_service.store import NullStore, Store
 
@@ -66,14 +66,12 @@ def create_app(
     page = _signer() if demo else None
     door = _door(settings, kept, open_access=open_access, page=page)
     observation = Observation(kept)
-    reviewer = reviewer_of(settings, today_at(settings), kept)
-    services = build_services(settings, today_at(settings), store=kept, reviewer=reviewer)
+    services = build_services(settings, today_at(settings), store=kept)
     registry = Registry(map(watched, services))
     _add_hooks(app, settings, registry, _caller_at(door, settings, observation), kept)
     app.register_blueprint(documents(registry, version=version(PACKAGE), open_access=local))
     app.register_blueprint(questionnaire_blueprint(settings.canonical_base or CANONICAL_BASE))
-    policies = reviewer.rules.library.ids()
-    observation.install(app, [service.id for service in registry], len(policies))
+    observation.install(app, [service.id for service in registry])
     if page:
         _add_demo(app, settings, page, kept)
     return app

@@ -43,11 +43,12 @@ class Observation:
         self._metrics.built(version(PACKAGE))
         self._end = Event()
 
-    def install(self, app: Flask, services: Collection[str], policies: int) -> None:
-        """Watch the calls of an application and add its probes; `policies` are those it uses."""
+    def install(self, app: Flask, services: Collection[str]) -> None:
+        """Watch the calls of an application and add its probes; `services` are the ids it has."""
         checks = {
             "store": lambda: STORE_STATES[self._store.health()],
-            "policies": lambda: OK if policies else f"{NOT_READY}: no policy is loaded",
+            # A service exists only once all policies have been loaded.
+            "policies": lambda: OK if services else f"{NOT_READY}: no service has its policies",
         }
         app.register_blueprint(probes(checks, self.text))
         watcher = Watcher(app.wsgi_app, services, self._metrics.count)

@@ -7,7 +7,6 @@ import multiprocessing
 import os
 import socket
 from multiprocessing.util import Finalize
-from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -21,8 +20,10 @@ from cds_service.app import create_app
 from cds_service.gateway import Gateway
 from cds_service.guidance import setup_of
 from cds_service.observe import logs
+from cds_service.observe.folder import shared_folder
 from cds_service.observing import OBSERVATION
 from cds_service.settings import PREFIX, Settings, load_settings
+from cds_service.store import StoreError
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess as ParentProcess
@@ -34,7 +35,7 @@ BODY_SECONDS = 10
 PUBLIC_URL = f"{PREFIX}PUBLIC_URL"
 STATE = f"{PREFIX}STATE"
 CLOSE = "massage-cds.close"
-METRICS = "PROMETHEUS_MULTIPROC_DIR"
+MEASUREMENTS = "metrics"
 
 
 class AddressError(OSError):
@@ -123,10 +124,12 @@ def run(factory: str, host: str, port: int, *, greeting: str, workers: int = 1) 
     check_address(host, port)
     if not is_anywhere(host):
         os.environ.setdefault(PUBLIC_URL, base_url(host, port))
-    # Worker processes add up their measurements in files that go with the service.
-    with TemporaryDirectory(prefix="massage-cds-metrics-") as folder:
-        os.environ[METRICS] = folder
-        _serve(factory, host, port, greeting, workers)
+    try:
+        with shared_folder(settings.state / MEASUREMENTS):
+            _serve(factory, host, port, greeting, workers)
+    except PermissionError as error:
+        words = f"{error.filename}: {error.strerror}: make it writable or set {STATE}"
+        raise StoreError(words) from None
 
 
 def _serve(factory: str, host: str, port: int, greeting: str, workers: int) -> None:

@@ -53,16 +53,13 @@ def build_services(
     today: Callable[[], date],
     *,
     store: Store | None = None,
-    reviewer: Reviewer | None = None,
 ) -> list[Service]:
     """Return the services of the settings' families; without a store nothing is kept.
-
-    `reviewer` is the one of these settings where it has been made already.
 
     Raises PolicyError, PayersError or SiteError when policies, routing or the site file cannot be
     used: a service never starts on half of them.
     """
-    reviewer = reviewer or reviewer_of(settings, today, store)
+    reviewer = reviewer_of(settings, today, store)
     families = {
         REVIEW: [_order_review(reviewer), _order_select(reviewer)],
         CRD: crd_services(reviewer),

@@ -18,8 +18,8 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 
 from cds_service.observe import bounded
 from cds_service.observe.call import Call
+from cds_service.observe.folder import VARIABLE, lives
 
-FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 PREFIX = "massage_cds"
 BILLION = 1e9
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -142,7 +142,7 @@ class Metrics:
 
     def text(self) -> bytes:
         """Return everything in the text format of Prometheus."""
-        folder = os.environ.get(FOLDER)
+        folder = os.environ.get(VARIABLE)
         if not folder:
             return generate_latest(self._registry)
         forget_dead(Path(folder))
@@ -155,15 +155,5 @@ def forget_dead(folder: Path) -> None:
     """Drop the gauges of processes that have ended; what they counted stays."""
     for path in folder.glob("gauge_live*.db"):
         pid = path.stem.rsplit("_", 1)[-1]
-        if pid.isdigit() and not _lives(int(pid)):
+        if pid.isdigit() and not lives(int(pid)):
             mark_process_dead(int(pid), str(folder))  # type: ignore[no-untyped-call]
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
