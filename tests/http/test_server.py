@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing, contextmanager
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 
 import pytest
 
@@ -40,28 +40,34 @@ def wait_for(condition):
 
 @contextmanager
 def started(*arguments, **variables):
-    with TemporaryDirectory() as state:
-        yield from _started(arguments, {"STATE": state} | variables)
+    with TemporaryDirectory() as state, TemporaryFile("w+", encoding="utf-8") as log:
+        yield from _started(arguments, {"STATE": state} | variables, log)
 
 
-def _started(arguments, variables):
+def said(process):
+    """Return what a process has written, whether it still runs or not."""
+    process.log.seek(0)
+    return process.log.read()
+
+
+def _started(arguments, variables, log):
     port = free_port()
     environ = {k: v for k, v in os.environ.items() if not k.startswith("MASSAGE_CDS_")}
     environ |= {f"MASSAGE_CDS_{name}": str(value) for name, value in variables.items()}
     process = subprocess.Popen(
         [*COMMAND, *arguments, "--port", str(port)],
         env=environ,
-        stdout=subprocess.PIPE,
+        stdout=log,  # a pipe that nobody empties stops the process when it is full
         stderr=subprocess.STDOUT,
-        text=True,
     )
+    process.log = log
     try:
         wait_for(lambda: process.poll() is not None or answers(f"http://127.0.0.1:{port}/readyz"))
-        assert process.poll() is None, process.stdout.read()
+        assert process.poll() is None, said(process)
         yield process, f"http://127.0.0.1:{port}"
     finally:
         process.kill()
-        process.communicate(timeout=SECONDS)
+        process.wait(timeout=SECONDS)
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
@@ -70,9 +76,9 @@ def test_the_demo_starts_and_stops(how):
         assert answers(f"{url}/cds-services")
         assert answers(f"{url}/fhir/metadata")
         process.send_signal(how)
-        output, _ = process.communicate(timeout=SECONDS)
+        process.wait(timeout=SECONDS)
         assert process.returncode == 0
-        assert f"{url}/" in output
+        assert f"{url}/" in said(process)
         assert not answers(f"{url}/livez")
 
 
