@@ -202,7 +202,7 @@ def test(policy: str | None) -> None:
     """Run the stories beside the policies, or beside the policy ID, and show what differs."""
     settings = load_settings()
     rules = rules_of(settings)
-    tests = stories.read_tests(_story_files(settings), policy)
+    tests = stories.read_tests(stories.story_files(settings.policies), policy)
     if not tests:
         raise click.ClickException(f"no stories for {policy or 'any policy'} in library/tests")
     failed = [run for one in tests if (run := stories.run_test(one, rules)).differences]
@@ -210,11 +210,6 @@ def test(policy: str | None) -> None:
         click.echo(stories.told(run) + "\n")
     click.echo(f"{len(tests)} stories, {len(tests) - len(failed)} as expected")
     _fail_if(len(failed), "story failed", "stories failed")
-
-
-def _story_files(settings: Settings) -> list[Path]:
-    own = stories.tests_in(settings.policies) if settings.policies else []
-    return [*stories.shipped_tests(), *own]
 
 
 @main.group()

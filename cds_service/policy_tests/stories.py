@@ -54,6 +54,11 @@ def tests_in(folder: Path) -> list[Path]:
     return sorted((folder / FOLDER).glob("*.yaml"))
 
 
+def story_files(own: Path | None) -> list[Path]:
+    """Return the files that come with the package, and those beside a site's `own` policies."""
+    return [*shipped_tests(), *(tests_in(own) if own else [])]
+
+
 def read_tests(paths: Iterable[Path], policy: str | None = None) -> list[PolicyTest]:
     """Return the tests of these files, or of one policy; PolicyError names what is no story."""
     chosen = [path for path in paths if policy in (None, path.stem)]

@@ -26,4 +26,3 @@ def navigation() -> list[Entry]:
 
 def _here(endpoint: str) -> bool:
     return request.blueprint == endpoint.partition(".")[0]
-
