@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,43 +40,71 @@ def caller_of(client: Any) -> str:
 
 @dataclass(frozen=True)
 class Keeper:
-    """Keeps answers in a store; `whole` keeps requests whole, otherwise their digest alone."""
+    """Keeps answers in a store.
+
+    `whole` keeps requests whole, otherwise their digest alone; `every` keeps also answers that say
+    nothing.
+    """
 
     store: Store = field(default_factory=NullStore)
     whole: bool = False
+    every: bool = False
 
     def sent(
-        self, request: HookRequest, evaluations: Sequence[Evaluation], cards: Sequence[Json]
+        self,
+        request: HookRequest,
+        evaluations: Sequence[Evaluation],
+        cards: Sequence[Json],
+        also: Iterable[CardGiven] = (),
+        noted: Mapping[str, Any] | None = None,
     ) -> Sent | None:
-        """Return what keeps an answer once its body is made; None where it says nothing."""
-        if not evaluations and not cards:
+        """Return what keeps an answer once its body is made; None where it says nothing.
+
+        `also` is what it said beside cards; `noted` goes with a request that is kept whole.
+        """
+        if not evaluations and not cards and not self.every:
             return None
 
         def keep(service: str, body: bytes) -> None:
             with step("store"):
-                record(service, body)
-
-        def record(service: str, body: bytes) -> None:
-            given = (CardGiven(**_card(card)) for card in cards)
-            self.store.record(
-                Guidance(
-                    service=service,
-                    hook=request.hook,
-                    hook_instance=request.hook_instance,
-                    client=caller_of(request.client),
-                    patient=request.patient_id,
-                    orders=tuple(dict.fromkeys(ref for one in evaluations for ref in one.orders)),
-                    digest=request.digest,
-                    request=_whole(request) if self.whole else None,
-                    evaluations=orjson.dumps([one.as_json() for one in evaluations]),
-                    response=body,
-                    policies=_policies(evaluations),
-                    determinations=tuple(one.determination for one in evaluations),
-                    cards=tuple(given),
-                )
-            )
+                given = (*(CardGiven(**_card(card)) for card in cards), *also)
+                self._record(service, request, evaluations, body, given, noted)
 
         return keep
+
+    def refused(
+        self, service: str, request: HookRequest, outcome: bytes, noted: Mapping[str, Any]
+    ) -> None:
+        """Keep a call that was refused with an OperationOutcome."""
+        with step("store"):
+            self._record(service, request, (), outcome, (), noted)
+
+    def _record(  # noqa: PLR0913, PLR0917 - one row
+        self,
+        service: str,
+        request: HookRequest,
+        evaluations: Sequence[Evaluation],
+        body: bytes,
+        given: tuple[CardGiven, ...],
+        noted: Mapping[str, Any] | None,
+    ) -> None:
+        self.store.record(
+            Guidance(
+                service=service,
+                hook=request.hook,
+                hook_instance=request.hook_instance,
+                client=caller_of(request.client),
+                patient=request.patient_id,
+                orders=tuple(dict.fromkeys(ref for one in evaluations for ref in one.orders)),
+                digest=request.digest,
+                request=_whole(request, noted or {}) if self.whole else None,
+                evaluations=orjson.dumps([one.as_json() for one in evaluations]),
+                response=body,
+                policies=_policies(evaluations),
+                determinations=tuple(one.determination for one in evaluations),
+                cards=given,
+            )
+        )
 
 
 def _policies(evaluations: Sequence[Evaluation]) -> tuple[str, ...]:
@@ -94,10 +122,11 @@ def _card(card: Mapping[str, Any]) -> Json:
     }
 
 
-def _whole(request: HookRequest) -> bytes:
+def _whole(request: HookRequest, noted: Mapping[str, Any]) -> bytes:
     """Return the request without its token, which is never kept."""
     return orjson.dumps(
         {
+            **noted,
             "hook": request.hook,
             "hookInstance": request.hook_instance,
             "fhirServer": request.fhir_server,

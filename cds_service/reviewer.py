@@ -110,7 +110,7 @@ class Reviewer:
             needs = frozenset(site.also_read(sorted(needs)))
         return self._read(request, list(case.orders), needs, ends, case.record)
 
-    def _read(  # noqa: PLR0913 - all of it is one question
+    def _read(  # noqa: PLR0913, PLR0917 - all of it is one question
         self,
         request: HookRequest,
         drafts: list[Any],
