@@ -37,6 +37,7 @@ ASSEMBLERS = {
     "card_page",
     "cli",
     "crd_services",
+    "demo",
     "demo_pages",
     "exploring",
     "guidance",
