@@ -79,6 +79,18 @@ def fits_amount(key: str | None) -> bool:
     return _ACTIONS.get(key or "", {}).get("update") in ("visits", "units")
 
 
+def adds_order(key: str) -> bool:
+    """Whether the click adds an order and nothing else."""
+    created = _ACTIONS.get(key, {}).get("create", {})
+    return bool(created.get("resourceType") == "ServiceRequest")
+
+
+def changes_order(key: str) -> bool:
+    """Whether the click changes an order and nothing else."""
+    action = _ACTIONS.get(key, {})
+    return "update" in action and not action.get("remainder")
+
+
 def about_findings(key: str) -> bool:
     """Whether what the click creates is about the open safety findings."""
     return _ACTIONS.get(key, {}).get("about") == "finding"

@@ -46,16 +46,16 @@ class Draft:
         return _INDICATORS.index(self.indicator), self.rank
 
 
-def finish(draft: Draft, hook_instance: str) -> Json:
+def finish(draft: Draft, hook_instance: str, topic: Json | None = None) -> Json:
     """Return the card as JSON, its uuids made of the call and of what the card says (a retry
-    repeats them)."""
+    repeats them). `topic` is a Coding in the place of the kind's own."""
     uuid = uuid5(_NAMESPACE, "|".join((hook_instance, draft.kind, *draft.key)))
     card = {
         "uuid": str(uuid),
         "summary": draft.summary,
         "detail": draft.detail,
         "indicator": draft.indicator,
-        "source": {"label": draft.label, "topic": _topic(draft.kind)},
+        "source": {"label": draft.label, "topic": topic or _topic(draft.kind)},
         "suggestions": [_identified(item, uuid) for item in draft.suggestions],
         "selectionBehavior": _behaviour(draft),
         "overrideReasons": _reasons(draft),

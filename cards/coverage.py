@@ -29,7 +29,7 @@ def coverage_card(
     if evaluation.policy is None or evaluation.determination == "not-applicable":
         return None
     view = view_of(evaluation, request)
-    wishes = [wish for wish in _wishes(evaluation, view) if wish.key not in offered]
+    wishes = [wish for wish in wishes_of(evaluation, view) if wish.key not in offered]
     suggestions, one_of = suggestions_of(wishes, request)
     covered = evaluation.determination == "covered"
     return Draft(
@@ -228,7 +228,8 @@ def _places(rows: Iterable[Row], with_rules: bool) -> list[str]:
     return [f"{place} ({', '.join(ids)})" for place, ids in held.items()]
 
 
-def _wishes(evaluation: Evaluation, view: Json) -> list[Wish]:
+def wishes_of(evaluation: Evaluation, view: Json) -> list[Wish]:
+    """Return the clicks that help, as the view of an evaluation has it."""
     diagnoses = _reason_evidence(evaluation.criteria)
     found = tuple(finding for fact in view["held"] for finding in fact.evidence)
     items = sorted(_offered(evaluation, view), key=lambda item: not item.blocking)

@@ -27,11 +27,16 @@ def preview(evaluations: Sequence[Evaluation], request: CardRequest) -> list[Jso
     The order may still be incomplete, so nothing is missing yet: one card in advance tells what
     the payers will ask for, and none does where it is not safe to go on.
     """
-    grave = [replace(item, safety=tuple(filter(_loud, item.safety))) for item in evaluations]
-    drafts = safety_cards(grave, request)
-    stopped = any(_stops(finding) for item in grave for finding in item.safety)
-    needed = None if stopped else will_need_card(grave, request)
+    told = grave(evaluations)
+    drafts = safety_cards(told, request)
+    stopped = any(_stops(finding) for item in told for finding in item.safety)
+    needed = None if stopped else will_need_card(told, request)
     return [finish(draft, request.hook_instance) for draft in [*drafts, needed] if draft]
+
+
+def grave(evaluations: Iterable[Evaluation]) -> list[Evaluation]:
+    """Return the evaluations with the findings alone that are told before an order is signed."""
+    return [replace(item, safety=tuple(filter(_loud, item.safety))) for item in evaluations]
 
 
 def _loud(finding: SafetyFinding) -> bool:

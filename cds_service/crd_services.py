@@ -1,47 +1,60 @@
-"""The services of Da Vinci CRD: one call read, reviewed and told as the payer's side tells it."""
+"""The services of Da Vinci CRD: coverage information on the orders, and cards beside it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import date
-from time import monotonic
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
+import orjson
+
+from cds_service.crd.cards import Page, Teller
 from cds_service.crd.information import Voice
-from cds_service.crd.members import Member, RefusalError, member_found, members_of
+from cds_service.crd.kept import given_in, noted
+from cds_service.crd.members import RefusalError
 from cds_service.crd.options import (
     COVERAGE,
     Wishes,
     discovery_of,
-    lent_by,
     prefetch_of,
     service_of,
     wishes_of,
 )
-from cds_service.crd.orders import actions_of, considered
-from cds_service.crd.state import Assertion, Circumstances, is_stopped, state_of
-from cds_service.evaluation import Evaluation
-from cds_service.evidence.orders import OrderFact, OrderGroup
-from cds_service.hooks.errors import HookError
+from cds_service.crd.orders import actions_of
+from cds_service.crd_review import Answer, CrdReview
+from cds_service.guidance import Keeper
+from cds_service.hooks.errors import HookError, operation_outcome
 from cds_service.hooks.request import HookRequest
 from cds_service.hooks.response import HookResponse
 from cds_service.hooks.service import Service
-from cds_service.record.model import Resource
-from cds_service.record.queries import catalogue, prefetch_templates
-from cds_service.review import Case, Payer, Rules, digest, group_of, review
-from cds_service.reviewer import EVALUATIONS, Reviewer, selected
+from cds_service.observe.call import step
+from cds_service.record.queries import prefetch_templates
+from cds_service.reviewer import EVALUATIONS, Reviewer, asked_of
+from cds_service.store import CardGiven
 
 CRD = "crd"
 HOOKS = ("order-sign", "order-select", "order-dispatch")
 EARLY = frozenset({"order-select"})
 
 Json = dict[str, Any]
+Clock = Callable[[], datetime]
 
 
-def crd_services(reviewer: Reviewer) -> list[Service]:
-    """Return the services of the family "crd"."""
-    return [_service(hook, CoverageDiscovery(reviewer)) for hook in HOOKS]
+def no_page(policy: str) -> None:
+    """Tell that policies have no page."""
+
+
+def now() -> datetime:
+    """Return the moment, in UTC."""
+    return datetime.now(UTC)
+
+
+def crd_services(reviewer: Reviewer, page: Page = no_page, clock: Clock = now) -> list[Service]:
+    """Return the services of the family "crd"; `page` gives the address of a policy's page."""
+    keeper = replace(reviewer.keeper, whole=True, every=True)
+    discovery = CoverageDiscovery(reviewer, keeper, page, clock)
+    return [_service(hook, discovery) for hook in HOOKS]
 
 
 def _service(hook: str, discovery: CoverageDiscovery) -> Service:
@@ -52,7 +65,7 @@ def _service(hook: str, discovery: CoverageDiscovery) -> Service:
         hook=hook,
         title=stated["title"],
         description=stated["description"],
-        handler=discovery.answer,
+        handler=lambda request: discovery.answer(stated["id"], request),
         prefetch=prefetch_of(hook, portable),
         usage_requirements=stated["usage"],
         acts=True,
@@ -62,141 +75,65 @@ def _service(hook: str, discovery: CoverageDiscovery) -> Service:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a call came to: what is asserted of which orders, as received and as considered."""
-
-    assertions: Sequence[Assertion]
-    orders: Mapping[str, Resource]
-
-
-@dataclass(frozen=True)
 class CoverageDiscovery:
-    """Answers the hooks of CRD with coverage information on the orders, and cards beside it."""
+    """Answers the hooks of CRD. Every call is kept whole, also one that is refused."""
 
     reviewer: Reviewer
+    keeper: Keeper = field(default_factory=Keeper)
+    page: Page = no_page
+    clock: Clock = now
 
-    def answer(self, request: HookRequest) -> HookResponse:
-        """Return system actions and cards; raises HookError as Da Vinci CRD wants it."""
+    def answer(self, service: str, request: HookRequest) -> HookResponse:
+        """Return system actions and cards; raises HookError with the status that CRD asks for."""
+        received = self.clock()
         try:
             wishes = wishes_of(request.extension)
-            return self._respond(request, wishes)
+            answer = CrdReview(self.reviewer).answer(request)
         except RefusalError as refused:
-            raise HookError(refused.status, refused.code, refused.words, refused.place) from None
+            error = HookError(refused.status, refused.code, refused.words, refused.place)
+            self._keep_refusal(service, request, error, received)
+            raise error from None
+        return self._respond(request, wishes, answer, received)
 
-    def _respond(self, request: HookRequest, wishes: Wishes) -> HookResponse:
-        answer = self._answer(request)
-        voice = Voice(wishes.version, self.reviewer.today(), request.hook in EARLY)
-        told = wishes.wants(COVERAGE)
-        actions = actions_of(answer.assertions, answer.orders, voice) if told else []
-        evaluations = [one.evaluation for one in answer.assertions]
+    def _keep_refusal(
+        self, service: str, request: HookRequest, error: HookError, received: datetime
+    ) -> None:
+        outcome = operation_outcome(error.code, error.diagnostics, error.expression)
+        told = noted(request.user_id, None, (), received, error.status, token=False)
+        self.keeper.refused(service, request, orjson.dumps(outcome), told)
+
+    def _respond(
+        self, request: HookRequest, wishes: Wishes, answer: Answer, received: datetime
+    ) -> HookResponse:
+        early = request.hook in EARLY
+        voice = Voice(wishes.version, self.reviewer.today(), early)
+        told = answer.assertions if wishes.wants(COVERAGE) else ()
+        actions = actions_of(told, answer.orders, voice)
+        with step("cards"):
+            asked = asked_of(request, answer.case, answer.group)
+            asked = replace(asked, orders={**asked.orders, **answer.orders})
+            teller = Teller(asked, voice.shape, self.page, early)
+            written = wishes.fitting(teller.cards(answer.assertions))
         return HookResponse(
-            cards=[],
+            cards=written,
             system_actions=actions,
-            extension=_explanation(evaluations) if request.explain else {},
-            sent=self.reviewer.keeper.sent(request, evaluations, []),
+            extension=_explanation(answer) if request.explain else {},
+            sent=self.keeper.sent(
+                request,
+                answer.evaluations,
+                written,
+                [CardGiven(**one) for one in given_in(actions, answer.assertions)],
+                noted(
+                    request.user_id,
+                    answer.case.record,
+                    [member.payer for member in answer.members],
+                    received,
+                    200,
+                    token=request.authorization is not None,
+                ),
+            ),
         )
 
-    def _answer(self, request: HookRequest) -> Answer:
-        """Read and review the orders of a call."""
-        ends = monotonic() + self.reviewer.deadline
-        received = [draft.resource for draft in request.draft_orders]
-        orders = [considered(order) for order in received]
-        day, notes = self.reviewer.day(orders, request.patient_id)
-        lent = lent_by(request.prefetch, catalogue().shared_types)
-        record = self.reviewer.read_first(request, [*orders, *lent], ends)
-        case = Case(orders, record, day, notes=notes, selected=selected(request))
-        group = group_of(case, self.rules)
-        if not group.orders:
-            return Answer((), {})
-        _refuse_nameless(group)
-        members = members_of(case, group, self.rules)
-        payers = [member.payer for member in members]
-        record = self.reviewer.read_rest(request, case, payers, ends)
-        acknowledged = self.reviewer.acknowledged(request)
-        case = replace(case, record=record, acknowledged=acknowledged)
-        names = {order.reference for order in group.orders}
-        named = zip(request.draft_orders, received, strict=True)
-        told = {draft.reference: order for draft, order in named if draft.reference in names}
-        return Answer([*self._assertions(case, group, members)], told)
 
-    @property
-    def rules(self) -> Rules:
-        """What the site decides by."""
-        return self.reviewer.rules
-
-    def _assertions(
-        self, case: Case, group: OrderGroup, members: Iterable[Member]
-    ) -> Iterator[Assertion]:
-        for member in members:
-            for evaluation in self._evaluations(case, group, member.payer):
-                yield self._assertion(case, member, evaluation)
-
-    def _evaluations(self, case: Case, group: OrderGroup, payer: Payer) -> list[Evaluation]:
-        found = review(case, self.rules, [payer])
-        judged = {name for one in found for name in one.orders}
-        billed = group.under(payer.coverage.reference if payer.coverage else None)
-        others = [order for order in billed.orders if order.reference not in judged]
-        return found + [_not_listed(order, payer, case.day) for order in others]
-
-    def _assertion(self, case: Case, member: Member, evaluation: Evaluation) -> Assertion:
-        payer = member.payer
-        around = Circumstances(
-            member=member_found(case.record),
-            in_force=member.in_force,
-            readable=member.readable,
-            without_safety=self._without_safety(case, payer, evaluation),
-        )
-        codes = payer.policy.codes if payer.policy else frozenset()
-        state = state_of(evaluation, around)
-        return Assertion(evaluation, state, codes, _valid_until(payer, case.day))
-
-    def _without_safety(self, case: Case, payer: Payer, evaluation: Evaluation) -> str | None:
-        """Return the determination when no safety rule is asked, where one stops the order."""
-        if payer.policy is None or not is_stopped(evaluation):
-            return None
-        calm = replace(payer, policy=replace(payer.policy, safety=(), overlay=None))
-        found = review(case, self.rules, [calm])
-        return found[0].determination if found else None
-
-
-def _refuse_nameless(group: OrderGroup) -> None:
-    nameless = [order.reference for order in group.orders if order.reference.startswith("#")]
-    if nameless:
-        words = (
-            f"Order {nameless[0].removeprefix('#')} has no id, so nothing can be set on it: give "
-            "each order an id."
-        )
-        raise RefusalError(422, "required", words, "context.draftOrders")
-
-
-def _not_listed(order: OrderFact, payer: Payer, day: date) -> Evaluation:
-    """Return the evaluation of an order of whose code the policy says nothing."""
-    made = Evaluation(
-        orders=(order.reference,),
-        day=day,
-        coverage=payer.coverage.reference if payer.coverage else None,
-        policy=payer.policy.head if payer.policy else None,
-        determination="not-applicable",
-        payer=payer.name,
-        gap="code-not-listed",
-    )
-    return replace(made, digest=digest(made, [order.resource]))
-
-
-def _valid_until(payer: Payer, day: date) -> str | None:
-    """Return the last day of coverage or policy, whichever comes first, where one is known."""
-    ends = [_day_of(payer.coverage.end) if payer.coverage else None]
-    ends.append(payer.policy.end if payer.policy else None)
-    known = [end for end in ends if end is not None and end >= day]
-    return min(known).isoformat() if known else None
-
-
-def _day_of(written: str | None) -> date | None:
-    try:
-        return date.fromisoformat((written or "")[:10])
-    except ValueError:
-        return None
-
-
-def _explanation(evaluations: Sequence[Evaluation]) -> Mapping[str, Any]:
-    return {EVALUATIONS: [evaluation.as_json() for evaluation in evaluations]}
+def _explanation(answer: Answer) -> Mapping[str, Any]:
+    return {EVALUATIONS: [one.as_json() for one in answer.evaluations]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from fractions import Fraction
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -165,20 +166,26 @@ class _Parts:
         return [*dict.fromkeys(item.questionnaire for item in asked if item.questionnaire)]
 
     def _details(self) -> Iterator[Json]:
-        limits = self.evaluation.limits if self.row.get("limits") else None
-        period = TABLE["periods"].get((limits or {}).get("period"))
-        if limits and limits.get("visits"):
+        limits = self.evaluation.limits if self._limits_hold() else None
+        if limits:
+            period = TABLE["periods"][limits["period"]]
             yield self._quantity(limits["visits"], period)
-        if limits and period:
             yield self._detail("period", "Period", _span(self.evaluation.day, period["years"]))
         policy = self.evaluation.policy
         if policy and policy.url and self.voice.version not in (BOTH, "2.0"):
             yield self._detail("link", "Url", policy.url)
 
-    def _quantity(self, visits: Any, period: Json | None) -> Json:
-        value = {"value": number(visits), "unit": TABLE["details"]["unit"]}
-        if period is None:
-            return self._detail("quantity", "Quantity", value)
+    def _limits_hold(self) -> bool:
+        """Whether the limits say something: what is covered beyond them has others."""
+        limits, facts = self.evaluation.limits or {}, self.evaluation.facts
+        period = TABLE["periods"].get(limits.get("period"))
+        if not self.row.get("limits") or not period:
+            return False
+        visits = facts.get(period["used"], 0) + facts.get("order.visits", 0)
+        return self.covered != "covered" or visits <= limits["visits"]
+
+    def _quantity(self, visits: Any, period: Json) -> Json:
+        value = {"value": number(Fraction(visits)), "unit": TABLE["details"]["unit"]}
         used = self.evaluation.facts.get(period["used"])
         view = {"span": period["span"], "used": used}
         told = phrase(TABLE["details"]["qualification"], view)

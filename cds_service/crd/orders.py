@@ -70,6 +70,18 @@ def coverage_of(extension: Mapping[str, Any]) -> str | None:
     return next((relative(name) for name in named if isinstance(name, str)), None)
 
 
+def assertion_ids(order: Resource) -> list[str]:
+    """Return the ids of the coverage assertions on an order."""
+    held = listed(order.get("extension"))
+    parts = (part for one in held if member(one, "url") == EXTENSION for part in _parts(one))
+    named = (part for part in parts if part.get("url") == "coverage-assertion-id")
+    return [str(part.get("valueString")) for part in named]
+
+
+def _parts(extension: Mapping[str, Any]) -> list[Json]:
+    return [one for one in listed(extension.get("extension")) if isinstance(one, dict)]
+
+
 def facts_of(extension: Mapping[str, Any]) -> list[bytes]:
     """Return what a coverage-information extension says, whatever the day and the order."""
     parts = (one for one in listed(extension.get("extension")) if member(one, "url") != "date")

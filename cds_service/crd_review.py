@@ -1,0 +1,190 @@
+"""One call of Da Vinci CRD: its orders, who answers for them, and what is asserted of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from time import monotonic
+
+from cds_service.crd.dispatch import Dispatch, dispatch_of
+from cds_service.crd.members import GONE, Member, RefusalError, member_found, members_of
+from cds_service.crd.options import lent_by
+from cds_service.crd.orders import considered
+from cds_service.crd.state import Assertion, Circumstances, is_stopped, state_of
+from cds_service.evaluation import Evaluation
+from cds_service.evidence.orders import OrderFact, OrderGroup
+from cds_service.hooks.request import HookRequest
+from cds_service.observe.call import step
+from cds_service.record.model import PatientRecord, Resource
+from cds_service.record.queries import catalogue
+from cds_service.review import Case, Payer, Rules, digest, group_of, review
+from cds_service.reviewer import Reviewer, selected, tell
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a call came to.
+
+    `assertions` are what is said of which orders, `orders` the orders in scope as received, by the
+    names that evaluations use; `case` and `group` what was reviewed, `members` who answered.
+    """
+
+    case: Case
+    group: OrderGroup
+    assertions: Sequence[Assertion] = ()
+    orders: Mapping[str, Resource] = field(default_factory=dict)
+    members: Sequence[Member] = ()
+
+    @property
+    def evaluations(self) -> list[Evaluation]:
+        """The evaluations, one for each coverage and group of orders."""
+        return [one.evaluation for one in self.assertions]
+
+
+@dataclass(frozen=True)
+class CrdReview:
+    """Reads and reviews the orders of one call."""
+
+    reviewer: Reviewer
+
+    @property
+    def rules(self) -> Rules:
+        """What the site decides by."""
+        return self.reviewer.rules
+
+    def answer(self, request: HookRequest) -> Answer:
+        """Return what a call comes to; raises RefusalError where nothing can be asserted."""
+        ends = monotonic() + self.reviewer.deadline
+        dispatch = dispatch_of(request.context) if request.hook == "order-dispatch" else None
+        received, record = self._received(request, dispatch, ends)
+        orders = [considered(order) for order in received.values()]
+        if dispatch:
+            orders = [dispatch.performed(order) for order in orders]
+        day, notes = self.reviewer.day(orders, request.patient_id)
+        case = Case(orders, record, day, notes=notes, selected=selected(request))
+        group = group_of(case, self.rules)
+        if not group.orders:
+            return Answer(case, group)
+        _refuse_nameless(group)
+        return self._reviewed(request, case, group, received, ends)
+
+    def _received(
+        self, request: HookRequest, dispatch: Dispatch | None, ends: float
+    ) -> tuple[dict[str, Resource], PatientRecord]:
+        """Return the orders of a call by name, and what was read first."""
+        lent = lent_by(request.prefetch, catalogue().shared_types)
+        if dispatch is None:
+            drafts = {draft.reference: draft.resource for draft in request.draft_orders}
+            asked = [*map(considered, drafts.values()), *lent]
+            return drafts, self.reviewer.read_first(request, asked, ends)
+        sent = [*lent, *lent_by(request.prefetch, ["ServiceRequest"])]
+        record = self.reviewer.read_first(request, sent, ends, also=dispatch.references)
+        return _dispatched(dispatch, record), record
+
+    def _reviewed(
+        self,
+        request: HookRequest,
+        case: Case,
+        group: OrderGroup,
+        received: Mapping[str, Resource],
+        ends: float,
+    ) -> Answer:
+        members = members_of(case, group, self.rules)
+        payers = [member.payer for member in members]
+        record = self.reviewer.read_rest(request, case, payers, ends)
+        case = replace(case, record=record, acknowledged=self.reviewer.acknowledged(request))
+        with step("review"):
+            assertions = [*self._assertions(case, group, members)]
+        tell(group, [one.evaluation for one in assertions])
+        names = {order.reference for order in group.orders}
+        orders = {name: order for name, order in received.items() if name in names}
+        return Answer(case, group, assertions, orders, members)
+
+    def _assertions(
+        self, case: Case, group: OrderGroup, members: Iterable[Member]
+    ) -> Iterator[Assertion]:
+        for member in members:
+            for evaluation in self._evaluations(case, group, member.payer):
+                yield self._assertion(case, member, evaluation)
+
+    def _evaluations(self, case: Case, group: OrderGroup, payer: Payer) -> list[Evaluation]:
+        found = review(case, self.rules, [payer])
+        judged = {name for one in found for name in one.orders}
+        billed = group.under(payer.coverage.reference if payer.coverage else None)
+        others = [order for order in billed.orders if order.reference not in judged]
+        return found + [_not_listed(order, payer, case.day) for order in others]
+
+    def _assertion(self, case: Case, member: Member, evaluation: Evaluation) -> Assertion:
+        payer = member.payer
+        around = Circumstances(
+            member=member_found(case.record),
+            in_force=member.in_force,
+            readable=member.readable,
+            without_safety=self._without_safety(case, payer, evaluation),
+        )
+        codes = payer.policy.codes if payer.policy else frozenset()
+        state = state_of(evaluation, around)
+        return Assertion(evaluation, state, codes, _valid_until(payer, case.day))
+
+    def _without_safety(self, case: Case, payer: Payer, evaluation: Evaluation) -> str | None:
+        """Return the determination when no safety rule is asked, where one stops the order."""
+        if payer.policy is None or not is_stopped(evaluation):
+            return None
+        calm = replace(payer, policy=replace(payer.policy, safety=(), overlay=None))
+        found = review(case, self.rules, [calm])
+        return found[0].determination if found else None
+
+
+def _dispatched(dispatch: Dispatch, record: PatientRecord) -> dict[str, Resource]:
+    """Return the orders that are sent out; raises RefusalError where one cannot be had."""
+    found = {name: record.resolve(name) for name in dispatch.references}
+    lacking = [name for name, order in found.items() if order is None]
+    if not lacking:
+        return {name: order for name, order in found.items() if order is not None}
+    holes = [hole for hole in record.holes.get("references", ()) if hole.reason not in GONE]
+    words = f"{lacking[0]} is to be dispatched and could not be read"
+    if holes:
+        told = f"{words} ({holes[0].reason}): send it as prefetch, or a fhirServer that has it."
+        raise RefusalError(412, "processing", told, "context.dispatchedOrders")
+    told = f"{words}: the FHIR server has no such order."
+    raise RefusalError(422, "not-found", told, "context.dispatchedOrders")
+
+
+def _refuse_nameless(group: OrderGroup) -> None:
+    nameless = [order.reference for order in group.orders if order.reference.startswith("#")]
+    if nameless:
+        words = (
+            f"Order {nameless[0].removeprefix('#')} has no id, so nothing can be set on it: give "
+            "each order an id."
+        )
+        raise RefusalError(422, "required", words, "context.draftOrders")
+
+
+def _not_listed(order: OrderFact, payer: Payer, day: date) -> Evaluation:
+    """Return the evaluation of an order of whose code the policy says nothing."""
+    made = Evaluation(
+        orders=(order.reference,),
+        day=day,
+        coverage=payer.coverage.reference if payer.coverage else None,
+        policy=payer.policy.head if payer.policy else None,
+        determination="not-applicable",
+        payer=payer.name,
+        gap="code-not-listed",
+    )
+    return replace(made, digest=digest(made, [order.resource]))
+
+
+def _valid_until(payer: Payer, day: date) -> str | None:
+    """Return the last day of coverage or policy, whichever comes first, where one is known."""
+    ends = [_day_of(payer.coverage.end) if payer.coverage else None]
+    ends.append(payer.policy.end if payer.policy else None)
+    known = [end for end in ends if end is not None and end >= day]
+    return min(known).isoformat() if known else None
+
+
+def _day_of(written: str | None) -> date | None:
+    try:
+        return date.fromisoformat((written or "")[:10])
+    except ValueError:
+        return None
