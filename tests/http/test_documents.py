@@ -12,7 +12,8 @@ from cds_service.settings import load_settings
 from tests.callers import PUBLIC, Ehr, clients_file
 from tests.hook_calls import CARD, REQUEST, assert_outcome, service
 
-OPEN = ("/livez", "/readyz", "/openapi.json", "/schemas/{name}.json", "/metrics")
+FHIR = [f"/fhir/{kind}{one}" for kind in ("Questionnaire", "CodeSystem") for one in ("", "/{name}")]
+OPEN = ("/livez", "/readyz", "/openapi.json", "/schemas/{name}.json", "/metrics", *FHIR)
 
 
 def app(open_access=True, **variables):
