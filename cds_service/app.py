@@ -15,6 +15,9 @@ from cds_service.auth.guard import Guard, OpenDoor, UnknownCallerError, WrongTen
 from cds_service.auth.opening import Trust, bases_of, demo_door, guard_of
 from cds_service.auth.register import ClientsError
 from cds_service.auth.signer import Signer
+from cds_service.crd.cards import Page
+from cds_service.crd_pages import PREFIX, address, policy_pages
+from cds_service.crd_services import CRD
 from cds_service.guidance import caller_of
 from cds_service.hooks import cors, errors
 from cds_service.hooks.blueprint import blueprint
@@ -26,7 +29,7 @@ from cds_service.hooks.service import Registry
 from cds_service.observe import correlation
 from cds_service.observing import Observation, known, watched
 from cds_service.questionnaires import CANONICAL_BASE, questionnaire_blueprint
-from cds_service.services import build_services, certificates
+from cds_service.services import build_services, certificates, reviewer_of
 from cds_service.settings import Settings
 from cds_service.store import NullStore, Store
 
@@ -66,9 +69,21 @@ def create_app(
     page = _signer() if demo else None
     door = _door(settings, kept, open_access=open_access, page=page)
     observation = Observation(kept)
-    services = build_services(settings, today_at(settings), store=kept)
+    reviewer = reviewer_of(settings, today_at(settings), kept)
+    services = build_services(
+        settings,
+        today_at(settings),
+        store=kept,
+        reviewer=reviewer,
+        page=_policy_page(settings, local),
+    )
     registry = Registry(map(watched, services))
-    _add_hooks(app, settings, registry, _caller_at(door, settings, observation), kept)
+    caller = _caller_at(door, settings, observation)
+    _add_hooks(app, settings, registry, caller, kept)
+    if CRD in settings.families:
+        own = Registry(service for service in registry if service.family == CRD)
+        _add_hooks(app, settings, own, caller, kept, prefix=PREFIX)
+        app.register_blueprint(policy_pages(reviewer.rules.library))
     app.register_blueprint(documents(registry, version=version(PACKAGE), open_access=local))
     app.register_blueprint(questionnaire_blueprint(settings.canonical_base or CANONICAL_BASE))
     observation.install(app, [service.id for service in registry])
@@ -122,12 +137,13 @@ def _caller_at(door: Door, settings: Settings, observation: Observation) -> Call
     return caller
 
 
-def _add_hooks(
+def _add_hooks(  # noqa: PLR0913, PLR0917 - each is one thing that a base URL needs
     app: Flask,
     settings: Settings,
     registry: Registry,
     caller: Callable[..., Client],
     store: Store,
+    prefix: str = "",
 ) -> None:
     app.register_blueprint(
         blueprint(
@@ -136,8 +152,20 @@ def _add_hooks(
             hook_version=settings.hook_version,
             feedback=_feedback_into(store),
             guard=caller,
-        )
+            name=f"hooks{prefix.replace('/', '-')}",
+        ),
+        url_prefix=prefix or None,
     )
+
+
+def _policy_page(settings: Settings, local: bool) -> Page:
+    """Return where a policy's page is; the Host header counts on this machine alone."""
+
+    def page(policy: str) -> str | None:
+        base = settings.public_url or (request.host_url if local else None)
+        return address(base, policy) if base else None
+
+    return page
 
 
 def _feedback_into(store: Store) -> FeedbackSink:

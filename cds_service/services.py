@@ -10,7 +10,8 @@ from typing import Any
 
 import cards
 from cds_service.auth.client import OpenClient
-from cds_service.crd_services import CRD, crd_services
+from cds_service.crd.cards import Page
+from cds_service.crd_services import CRD, crd_services, no_page
 from cds_service.evaluation import Evaluation
 from cds_service.evidence.scope import order_day
 from cds_service.guidance import Keeper
@@ -53,16 +54,21 @@ def build_services(
     today: Callable[[], date],
     *,
     store: Store | None = None,
+    reviewer: Reviewer | None = None,
+    page: Page = no_page,
 ) -> list[Service]:
     """Return the services of the settings' families; without a store nothing is kept.
+
+    `reviewer` is the one of these settings where it has been made; `page` tells the address of a
+    policy's page, by its id.
 
     Raises PolicyError, PayersError or SiteError when policies, routing or the site file cannot be
     used: a service never starts on half of them.
     """
-    reviewer = reviewer_of(settings, today, store)
+    reviewer = reviewer or reviewer_of(settings, today, store)
     families = {
         REVIEW: [_order_review(reviewer), _order_select(reviewer)],
-        CRD: crd_services(reviewer),
+        CRD: crd_services(reviewer, page),
     }
     return [one for family in settings.families for one in families.get(family, ())]
 
