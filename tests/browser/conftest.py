@@ -2,17 +2,18 @@
 
 import os
 import threading
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
 from werkzeug.serving import make_server
 
+from tests.browser.chromium import EXECUTABLE, NEEDED, launched
+from tests.browser.demo import running_demo
 from tests.browser.fake_service import demo_store, fake_app
+from tests.live import http
 
 PATIENCE_MS = 15_000
-CHROMIUM = Path("/usr/bin/chromium")
-NEEDED = "needs Debian's package chromium (/usr/bin/chromium)"
+DESK = {"width": 1280, "height": 900}
 
 
 def _without_browser():
@@ -23,15 +24,11 @@ def _without_browser():
 
 @pytest.fixture(scope="session")
 def chromium():
-    if not CHROMIUM.exists():
+    if not EXECUTABLE.exists():
         _without_browser()
     expect.set_options(timeout=PATIENCE_MS)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
+    with sync_playwright() as playwright, launched(playwright) as browser:
         yield browser
-        browser.close()
 
 
 class Site:
@@ -56,36 +53,86 @@ def site():
 
 
 class Watch:
-    """What a page must not do: complain, or ask another origin."""
+    """What a page must not do: complain, ask another origin, or ask in vain.
+
+    `expected` are answers that a test provokes, such as 400 for a broken upload.
+    """
 
     def __init__(self, page, origin):
-        self.complaints, self.strays = [], []
+        self.complaints, self.strays, self.failures = [], [], []
+        self.asked, self.expected = [], set()
+        self.origin = origin
         page.on("console", self._heard)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("request", lambda request: self._asked(request.url, origin))
+        page.on("request", self._asked)
+        page.on("requestfailed", self._failed)
+        page.on("response", self._answered)
 
     def _heard(self, message):
-        if message.type in {"error", "warning"}:
+        provoked = any(f"status of {status}" in message.text for status in self.expected)
+        if message.type in {"error", "warning"} and not provoked:
             self.complaints.append(message.text)
 
-    def _asked(self, url, origin):
-        if not url.startswith(origin):
-            self.strays.append(url)
+    def _asked(self, request):
+        self.asked.append(request.url)
+        if not request.url.startswith((self.origin, "blob:" + self.origin, "data:")):
+            self.strays.append(request.url)
+
+    def _failed(self, request):
+        # What a page gives up itself, or leaves behind, has not failed.
+        if request.failure != "net::ERR_ABORTED":
+            self.failures.append(f"{request.url}: {request.failure}")
+
+    def _answered(self, response):
+        if response.status >= 400 and response.status not in self.expected:
+            self.failures.append(f"{response.url}: {response.status}")
+
+    def told(self):
+        """Return all that went wrong."""
+        return [*self.complaints, *self.strays, *self.failures]
+
+
+def new_page(context, url, path):
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    page.watch = Watch(page, url)
+    page.goto(url + path)
+    return page
 
 
 @pytest.fixture
 def open_page(chromium, site):
+    """Open a page on the service of fixed answers."""
     contexts = []
 
     def make(path="/", **options):
-        context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE_MS)
-        page.watch = Watch(page, site.url)
-        page.goto(site.url + path)
-        return page
+        contexts.append(chromium.new_context(**{"viewport": DESK, **options}))
+        return new_page(contexts[-1], site.url, path)
 
     yield make
     for context in contexts:
         context.close()
+
+
+@pytest.fixture(scope="session")
+def demo():
+    """The base URL of the real demo."""
+    with running_demo() as url:
+        yield url
+
+
+@pytest.fixture
+def walk(chromium, demo):
+    """Open a page on the real demo, its data as shipped; nothing may go wrong on it."""
+    http().post(f"{demo}/reset", timeout=PATIENCE_MS / 1000).raise_for_status()
+    contexts, pages = [], []
+
+    def make(path="/", **options):
+        contexts.append(chromium.new_context(**{"viewport": DESK, **options}))
+        pages.append(new_page(contexts[-1], demo, path))
+        return pages[-1]
+
+    yield make
+    for context in contexts:
+        context.close()
+    assert [page.watch.told() for page in pages] == [[]] * len(pages)

@@ -1,0 +1,45 @@
+"""Hold a page against the rules of axe-core, on a desk, in the dark and on a phone."""
+
+import os
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / ".cache/npm/node_modules/axe-core/axe.min.js"
+NEEDED = "needs axe-core: npm install --prefix .cache/npm --no-save 'axe-core@^4.10'"
+PHONE = {"width": 360, "height": 740}
+FOUND = """async (rules) => {
+  const options = rules.length ? { runOnly: rules } : {};
+  const { violations } = await axe.run(document, options);
+  return violations.map(({ id, help, nodes }) =>
+    `${id}: ${help}: ${nodes.map((node) => `${node.target} ${node.failureSummary}`).join(" | ")}`);
+}"""
+
+
+@cache
+def rules():
+    """Return axe-core's text; skip where it is not installed."""
+    if not SCRIPT.exists():
+        missing = pytest.fail if os.environ.get("MASSAGE_CDS_NO_SKIP") else pytest.skip
+        missing(NEEDED)
+    return SCRIPT.read_text(encoding="utf-8")
+
+
+def violations(page, *only):
+    """Return what axe finds on the page as it is now; all rules, or only those named."""
+    page.evaluate(rules())
+    return page.evaluate(FOUND, list(only))
+
+
+def violations_everywhere(page):
+    """Return what axe finds on a desk, in the dark, and on a phone."""
+    found = {"desk": violations(page)}
+    page.emulate_media(color_scheme="dark")
+    found["dark"] = violations(page, "color-contrast")
+    page.emulate_media(color_scheme="light")
+    desk = page.viewport_size
+    page.set_viewport_size(PHONE)
+    found["phone"] = violations(page)
+    page.set_viewport_size(desk)
+    return {look: told for look, told in found.items() if told}
