@@ -109,7 +109,8 @@ class View:
         try:
             shown |= self._read(shown)
         except OutsideError as error:
-            return shown | {"problem": str(error)}, 400
+            # The page itself is sound: what it tells is the answer.
+            return shown | {"problem": str(error)}, 200
         return shown, 404 if shown["asked"] and shown["chosen"] is None else 200
 
     def _read(self, shown: Mapping[str, Any]) -> dict[str, Any]:
@@ -162,13 +163,14 @@ def _add_upload(blueprint: Blueprint, store: Fixtures, largest: int) -> None:
             upload = read_upload(request.get_data(cache=False), largest)
             key = store.admit(upload.entries, upload.story)
         except UploadError as error:
-            return _refused(str(error), 422)
+            return _refused(str(error))
         except RecursionError:
-            return _refused("The Bundle is nested too deeply to be FHIR.", 422)
+            return _refused("The Bundle is nested too deeply to be FHIR.")
         return jsonify(patient=key, page=url_for("web.page", patient=key)), 201
 
 
-def _refused(words: str, status: int) -> tuple[Response, int]:
+def _refused(words: str, status: int = 200) -> tuple[Response, int]:
+    """Tell what is wrong: 200 where the question was in order and the Bundle is not."""
     return jsonify(problem=words), status
 
 

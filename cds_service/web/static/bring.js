@@ -2,6 +2,15 @@
 
 const MEGABYTE = 1024 * 1024;
 
+// A link to what is folded away unfolds it.
+export function unfolding(link) {
+  link?.addEventListener("click", () => {
+    const box = document.querySelector("#bring");
+    box.open = true;
+    box.querySelector("summary").focus();
+  });
+}
+
 export function bringing(form) {
   form?.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -29,7 +38,7 @@ async function taken(to, body) {
     const headers = { "Content-Type": "application/fhir+json", Accept: "application/json" };
     const response = await fetch(to, { method: "POST", headers, body });
     const answer = await response.json();
-    if (!response.ok) return answer.problem ?? `The answer was HTTP ${response.status}.`;
+    if (!answer.page) return answer.problem ?? `The answer was HTTP ${response.status}.`;
     location.assign(answer.page);
     return "";
   } catch {

@@ -76,6 +76,7 @@ export class Desk {
     if (!this.session.inForm.length) return this.showWithdrawn(lead);
     this.busy("Checking the order…");
     this.signedBy = this.service;
+    this.services.forget();
     const before = traffic.length;
     const body = this.call("order-sign", drafts);
     body.extension = { ...body.extension, "massage-cds.explain": true };

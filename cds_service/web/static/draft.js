@@ -41,7 +41,7 @@ export function codeLabel(code) {
 
 export function orderLabel(order) {
   const visits = READ.visits(order);
-  return visits ? `${codeLabel(order.code)}, ${visits} visits` : codeLabel(order.code);
+  return visits ? `${codeLabel(order.code)}, ${visits} visit${visits === 1 ? "" : "s"}` : codeLabel(order.code);
 }
 
 function without(order, ...names) {

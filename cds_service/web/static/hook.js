@@ -29,7 +29,7 @@ export class Services {
     return (await this.all()).find((service) => service.id === id);
   }
 
-  // What was read for one call may serve the next, until something was written.
+  // What was read for one call serves those that follow, until this is called.
   forget() {
     this.held.clear();
   }
