@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from time import perf_counter_ns
 from typing import Any
 
 import orjson
 
 from cds_service.evaluation import Evaluation
 from cds_service.hooks.request import HookRequest
-from cds_service.observe.call import step
+from cds_service.observe.call import current, step
 from cds_service.settings import Settings
-from cds_service.store import CardGiven, Guidance, NullStore, Setup, Store
+from cds_service.store import CardGiven, Guidance, NullStore, ResultGiven, Setup, Store
 
 Json = dict[str, Any]
 Sent = Callable[[str, bytes], None]
@@ -103,8 +104,26 @@ class Keeper:
                 policies=_policies(evaluations),
                 determinations=tuple(one.determination for one in evaluations),
                 cards=given,
+                results=tuple(_result(one) for one in evaluations),
+                took=_took(),
             )
         )
+
+
+def _result(made: Evaluation) -> ResultGiven:
+    flags = {flag.id: (flag.id, flag.urgency, flag.effect) for flag in made.safety}
+    return ResultGiven(
+        policy=made.policy.id if made.policy else "",
+        determination=made.determination,
+        missing=tuple(dict.fromkeys(item.id for item in made.missing if item.blocking)),
+        safety=tuple(flags.values()),
+    )
+
+
+def _took() -> float | None:
+    """Return the milliseconds since the current call was whole; None outside of one."""
+    call = current()
+    return (perf_counter_ns() - call.started) / 1e6 if call else None
 
 
 def _policies(evaluations: Sequence[Evaluation]) -> tuple[str, ...]:

@@ -8,9 +8,19 @@ from cds_service.store.model import (
     FeedbackGiven,
     Guidance,
     NullStore,
+    ResultGiven,
     Store,
     StoreError,
 )
 from cds_service.store.setup import Setup
 
-__all__ = ["CardGiven", "FeedbackGiven", "Guidance", "NullStore", "Setup", "Store", "StoreError"]
+__all__ = [
+    "CardGiven",
+    "FeedbackGiven",
+    "Guidance",
+    "NullStore",
+    "ResultGiven",
+    "Setup",
+    "Store",
+    "StoreError",
+]

@@ -23,6 +23,7 @@ from cds_service.store.schema import migrate, pending
 from cds_service.store.setup import SECONDS
 
 log = logging.getLogger(__name__)
+logging.getLogger("sqlalchemy").setLevel(logging.WARNING)  # below, it logs rows with what they hold
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
@@ -143,14 +144,20 @@ def _engine(url: URL, seconds: float) -> Engine:
         if url.get_backend_name() == "sqlite":
             return _sqlite(url, seconds)
         return create_engine(
-            url, pool_timeout=seconds, pool_recycle=600, connect_args=_postgresql(url, seconds)
+            url,
+            pool_timeout=seconds,
+            pool_recycle=600,
+            connect_args=_postgresql(url, seconds),
+            hide_parameters=True,
         )
     except (NoSuchModuleError, ImportError, ArgumentError):
         raise StoreError(UNUSABLE) from None
 
 
 def _sqlite(url: URL, seconds: float) -> Engine:
-    engine = create_engine(url, pool_timeout=seconds, connect_args={"timeout": seconds})
+    engine = create_engine(
+        url, pool_timeout=seconds, connect_args={"timeout": seconds}, hide_parameters=True
+    )
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:

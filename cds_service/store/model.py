@@ -29,13 +29,25 @@ class CardGiven:
 
 
 @dataclass(frozen=True, slots=True)
+class ResultGiven:
+    """What one evaluation came to: the policy's id ("" where none applied), the determination, the
+    ids of blocking items, and safety findings as (id, urgency, effect)."""
+
+    policy: str
+    determination: str
+    missing: tuple[str, ...] = ()
+    safety: tuple[tuple[str, str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Guidance:
     """One answer to one hook call.
 
     `client` is the caller's `iss`, `patient` the bare Patient id (kept as a keyed hash only),
     `orders` references of the orders judged, `digest` SHA-256 of the request body in hex, `request`
     the whole request as JSON without its token where the site keeps it, `evaluations` and
-    `response` JSON, `policies` "id version" of each policy applied, `given` an aware datetime.
+    `response` JSON, `policies` "id version" of each policy applied, `given` an aware datetime,
+    `took` milliseconds from the whole call to the answer (None: not measured).
     """
 
     service: str
@@ -50,6 +62,8 @@ class Guidance:
     policies: tuple[str, ...] = ()
     determinations: tuple[str, ...] = ()
     cards: tuple[CardGiven, ...] = ()
+    results: tuple[ResultGiven, ...] = ()
+    took: float | None = None
     request: bytes | None = field(default=None, repr=False)
     given: datetime = field(default_factory=lambda: datetime.now(UTC))
     id: str = field(default_factory=lambda: uuid4().hex)

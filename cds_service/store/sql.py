@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from cds_service.store.acknowledgements import acknowledged
 from cds_service.store.database import Database
 from cds_service.store.drainer import Drainer
+from cds_service.store.insight import Insight, Span, insight
 from cds_service.store.model import DownError, FeedbackGiven, Guidance
 from cds_service.store.secret import patient_key
 from cds_service.store.spool import FullError, Spool
@@ -130,6 +131,11 @@ class SqlStore:
     def flush(self) -> bool:
         """Move what waits in this worker's files now; return whether nothing is left."""
         return self._drainer.drain()
+
+    def insight(self, span: Span) -> Insight:
+        """Return counts of what is kept, with what this worker still holds; raises DownError."""
+        self.flush()
+        return self._database.run(lambda connection: insight(connection, span))
 
     def health(self) -> str:
         """Return "ok", "degraded" or "losing"."""

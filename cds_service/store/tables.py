@@ -11,7 +11,9 @@ from sqlalchemy import (
     Column,
     DateTime,
     Dialect,
+    Float,
     Index,
+    Integer,
     LargeBinary,
     MetaData,
     String,
@@ -76,6 +78,30 @@ GUIDANCE = Table(
     Column("evaluations", Packed, nullable=False),
     Column("response", Packed, nullable=False),
     Column("worker", String, nullable=False),
+    Column("ordered", Integer),
+    Column("took", Float),
+)
+
+# What each evaluation of an answer came to, so that it can be counted; no policy is "".
+RESULT = Table(
+    "result",
+    METADATA,
+    Column("guidance", String, primary_key=True),
+    Column("place", Integer, primary_key=True),
+    Column("policy", String, nullable=False),
+    Column("determination", String, nullable=False),
+)
+
+# Blocking items ("missing") and safety findings ("safety") of an evaluation.
+NOTED = Table(
+    "noted",
+    METADATA,
+    Column("guidance", String, primary_key=True),
+    Column("place", Integer, primary_key=True),
+    Column("kind", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("urgency", String, nullable=False),
+    Column("effect", String, nullable=False),
 )
 
 # A client may use one hookInstance for two patients: the patient is part of a card's identity.

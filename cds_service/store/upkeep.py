@@ -10,7 +10,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, Select, and_, delete, exists, func, not_, or_, select, update
 
 from cds_service.store.database import Database
-from cds_service.store.tables import ACCESS, CARD, FEEDBACK, GUIDANCE, METADATA
+from cds_service.store.tables import ACCESS, CARD, FEEDBACK, GUIDANCE, METADATA, NOTED, RESULT
 from cds_service.store.tokens import drop_expired
 
 CHUNK = 500
@@ -71,6 +71,8 @@ def _prune_chunk(connection: Connection, before: datetime) -> int:
     old = select(GUIDANCE.c.id).where(GUIDANCE.c.given < before).limit(CHUNK)
     names = list(connection.execute(old).scalars())
     connection.execute(delete(CARD).where(CARD.c.guidance.in_(names), not_(_ACTS)))
+    for table in (RESULT, NOTED):
+        connection.execute(delete(table).where(table.c.guidance.in_(names)))
     connection.execute(delete(GUIDANCE).where(GUIDANCE.c.id.in_(names)))
     return len(names)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import astuple
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,10 +12,11 @@ import orjson
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
+from cds_service.store.insight import MISSING, SAFETY
 from cds_service.store.model import CardGiven, FeedbackGiven, Guidance
 from cds_service.store.reasons import reason
 from cds_service.store.spool import Record
-from cds_service.store.tables import CARD, FEEDBACK, GUIDANCE, JTI
+from cds_service.store.tables import CARD, FEEDBACK, GUIDANCE, JTI, NOTED, RESULT
 
 Row = dict[str, Any]
 
@@ -38,6 +40,9 @@ def guidance_fields(guidance: Guidance, patient: str, worker: str) -> Row:
         "digest": guidance.digest,
         "worker": worker,
         "cards": [_card(card) for card in guidance.cards],
+        "ordered": len(guidance.orders),
+        "took": guidance.took,
+        "results": [astuple(result) for result in guidance.results],
     }
 
 
@@ -91,6 +96,8 @@ def write(connection: Connection, records: Sequence[Record]) -> None:
     feedback = [record.fields for record in records if record.fields["kind"] == "feedback"]
     insert(connection, GUIDANCE, [_guidance_row(record) for record in guidance])
     insert(connection, CARD, [row for record in guidance for row in _card_rows(record.fields)])
+    insert(connection, RESULT, [row for record in guidance for row in _results(record.fields)])
+    insert(connection, NOTED, [row for record in guidance for row in _noted(record.fields)])
     insert(connection, FEEDBACK, [feedback_row(fields) for fields in feedback])
 
 
@@ -117,6 +124,21 @@ def _guidance_row(record: Record) -> Row:
 def _card_rows(fields: Any) -> list[Row]:
     of = {"client": fields["client"], "patient": fields["patient"], "guidance": fields["id"]}
     return [{**card, **of, "findings": _text(card["findings"])} for card in fields["cards"]]
+
+
+def _results(fields: Any) -> Iterator[Row]:
+    for place, (policy, determination, _, _) in enumerate(fields.get("results", ())):
+        at = {"guidance": fields["id"], "place": place}
+        yield at | {"policy": policy, "determination": determination}
+
+
+def _noted(fields: Any) -> Iterator[Row]:
+    for place, (_, _, missing, safety) in enumerate(fields.get("results", ())):
+        at = {"guidance": fields["id"], "place": place}
+        for name in missing:
+            yield at | {"kind": MISSING, "name": name, "urgency": "", "effect": ""}
+        for name, urgency, effect in safety:
+            yield at | {"kind": SAFETY, "name": name, "urgency": urgency, "effect": effect}
 
 
 def feedback_row(fields: Any) -> Row:
