@@ -14,7 +14,7 @@ from tests.oracle import CheckedClient
 class Built:
     """Stands for cds_service.services and keeps what the app hands to it."""
 
-    def build_services(self, settings, today, store):
+    def build_services(self, settings, today, store, **_):
         self.settings, self.today, self.store = settings, today, store
         return [service(handler=self.answer, hook_version=None)]
 
