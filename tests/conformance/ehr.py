@@ -36,6 +36,7 @@ __all__ = [
     "evaluations",
     "gives",
     "grant",
+    "held",
     "of_type",
     "one_card",
     "prefetch",
@@ -94,16 +95,20 @@ def _templates() -> dict[str, str]:
     return dict(entry["prefetch"])
 
 
-def prefetch(**more: Any) -> dict[str, Any]:
-    """Return the whole record by key, as if the EHR had read what is not asked for too."""
-    held: dict[str, Any] = dict.fromkeys(UNASKED)
+def held(resources: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return a record by prefetch key, as if the EHR had read what is not asked for too."""
+    found: dict[str, Any] = dict.fromkeys(UNASKED)
     for key, template in _templates().items():
         kind = template.split("?")[0].split("/")[0]
-        found = of_type(kind)
-        if kind == "Coverage":
-            found = [*found, *of_type("Organization")]
-        held[key] = found[0] if kind == "Patient" else bundle(*found)
-    return held | more
+        kinds = (kind, "Organization") if kind == "Coverage" else (kind,)
+        fitting = [one for one in resources if one["resourceType"] in kinds]
+        found[key] = fitting[0] if kind == "Patient" else bundle(*fitting)
+    return found
+
+
+def prefetch(**more: Any) -> dict[str, Any]:
+    """Return the patient's whole record by key."""
+    return held(RECORD) | more
 
 
 def request(change: Any = None, **more: Any) -> dict[str, Any]:
