@@ -210,8 +210,8 @@ def test_json_shows_both_sides_and_the_time(open_page):
     sign(page)
     panel = page.locator("#exchange")
     panel.get_by_text(re.compile(r"JSON: POST .*200, \d+ ms")).click()
-    expect(panel.get_by_role("region", name="Request")).to_contain_text("hookInstance")
-    expect(panel.get_by_role("region", name="Response")).to_contain_text("PROMIS-29")
+    expect(panel.get_by_role("group", name="Request")).to_contain_text("hookInstance")
+    expect(panel.get_by_role("group", name="Response")).to_contain_text("PROMIS-29")
 
 
 def test_reset_forgets_what_was_applied(open_page, site):

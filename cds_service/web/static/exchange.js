@@ -66,6 +66,6 @@ async function copied(text) {
 }
 
 function block(title, value) {
-  const attributes = { tabindex: "0", role: "region", "aria-label": title };
+  const attributes = { tabindex: "0", role: "group", "aria-label": title };
   return el("div", {}, el("h3", {}, title), el("pre", attributes, pretty(value)));
 }

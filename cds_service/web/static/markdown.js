@@ -32,7 +32,7 @@ function scrollAlone(table) {
   const frame = document.createElement("div");
   frame.className = "scroll";
   frame.tabIndex = 0;
-  frame.setAttribute("role", "region");
+  frame.setAttribute("role", "group");
   frame.setAttribute("aria-label", "Table");
   table.replaceWith(frame);
   frame.append(table);

@@ -36,9 +36,19 @@ function words(part) {
   if (list(part.extension).length) return el("dl", {}, facts(part.extension));
   const [, value] = Object.entries(part).find(([name]) => name.startsWith("value")) ?? [];
   if (value == null || typeof value !== "object") return String(value ?? "");
-  return value.text ?? value.display ?? value.reference ?? value.coding?.[0]?.display ?? value.coding?.[0]?.code ?? value.code ?? pretty(value);
+  const [coding] = list(value.coding);
+  const named = value.text ?? value.display ?? value.reference ?? coding?.display ?? coding?.code;
+  return named ?? amount(value) ?? span(value) ?? value.code ?? pretty(value);
+}
+
+function amount({ value, unit, code }) {
+  return value === undefined ? undefined : [value, unit ?? code].filter((part) => part !== undefined).join(" ");
+}
+
+function span({ start, end }) {
+  return start || end ? `${start ?? "…"} to ${end ?? "…"}` : undefined;
 }
 
 function json(resource) {
-  return el("pre", { tabindex: "0", role: "region", "aria-label": "Resource" }, pretty(resource));
+  return el("pre", { tabindex: "0", role: "group", "aria-label": "Resource" }, pretty(resource));
 }
