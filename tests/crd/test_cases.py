@@ -1,0 +1,73 @@
+"""Every worked case in both versions: judged by our own rules, and idempotent."""
+
+import copy
+import json
+
+import pytest
+
+from tests.crd import ehr
+from tests.crd.rules import breaches, information_of, is_uuid, part
+from tests.shared import SHARED, needs_shared
+
+WRITTEN = sorted((SHARED / "cases").glob("*-*.json"))
+
+
+def orders_of(body):
+    return [entry["resource"] for entry in body["context"]["draftOrders"]["entry"]]
+
+
+@pytest.fixture(params=ehr.names())
+def body(request, fhir_server):
+    return ehr.request_of(request.param) | {"fhirServer": fhir_server.url}
+
+
+@pytest.mark.parametrize("version", ehr.VERSIONS)
+def test_a_case_is_answered_by_the_rules_and_once(body, version):
+    received = copy.deepcopy(orders_of(body))
+    answer = ehr.call(body, version=version)
+    sent = ehr.updated(answer)
+    for order in received:
+        if order["id"] not in sent:
+            continue
+        told = sent[order["id"]]
+        assert {k: v for k, v in told.items() if k != "extension"} == order
+        for one in information_of(told):
+            assert breaches(one, version) == []
+            assert is_uuid(part(one, "coverage-assertion-id"))
+    for entry in body["context"]["draftOrders"]["entry"]:
+        entry["resource"] = sent.get(entry["resource"]["id"], entry["resource"])
+    again = ehr.call(body, version=version)
+    assert again["systemActions"] == [], "nothing is new, and an action was sent"
+    assert summaries(again) == summaries(answer)
+
+
+def summaries(answer):
+    return [(card["uuid"], card["summary"]) for card in answer["cards"]]
+
+
+def test_each_order_in_scope_is_told_of(body):
+    """Nobody who pays for a known policy is left without an answer."""
+    review = ehr.call(body | {"extension": {"massage-cds.explain": True}}, version="2.2")
+    asserted = {
+        order: one["determination"]
+        for one in review["extension"]["massage-cds.evaluations"]
+        for order in one["orders"]
+    }
+    sent = {f"ServiceRequest/{name}" for name in ehr.updated(review)}
+    assert sent == set(asserted)
+
+
+@needs_shared
+@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.stem)
+@pytest.mark.parametrize("version", ["2.0", "2.2"])
+def test_the_cases_as_others_wrote_them(path, version):
+    case = json.loads(path.read_text(encoding="utf-8"))
+    found = [entry["resource"] for entry in case["record"]["entry"]]
+    body = case["request"] | {"prefetch": ehr.prefetch_of(found)}
+    answer = ehr.call(body, version=version)
+    for order in ehr.updated(answer).values():
+        assert [text for one in information_of(order) for text in breaches(one, version)] == []
+    for entry in body["context"]["draftOrders"]["entry"]:
+        sent = ehr.updated(answer)
+        entry["resource"] = sent.get(entry["resource"]["id"], entry["resource"])
+    assert ehr.call(body, version=version)["systemActions"] == []
