@@ -32,7 +32,7 @@ from cds_service.policy_tests import stories
 from cds_service.reasoning import outline
 from cds_service.services import explain as review_once
 from cds_service.services import rules_of, site_of
-from cds_service.settings import Settings, SettingsError, load_settings
+from cds_service.settings import SettingsError, load_settings
 from cds_service.store import StoreError
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 DEMO_HOST = "127.0.0.1"
 PORT = click.IntRange(1, 65535)
+DAY = click.DateTime(["%Y-%m-%d"])
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 port_option = click.option(
@@ -282,6 +283,35 @@ def prune_store(days: int | None) -> None:
     with _database() as database:
         database.recover()
         click.echo(_table(prune(database, before)))
+
+
+@store.command("insight")
+@click.option("--from", "first", type=DAY, help="First day, at the site.")
+@click.option("--to", "last", type=DAY, help="Last day, included.")
+@click.option("--service", help="One service; all where this is left out.")
+@click.option("--csv", "as_table", is_flag=True, help="Print one table as CSV.")
+@told
+def store_insight(
+    first: datetime | None, last: datetime | None, service: str | None, as_table: bool
+) -> None:
+    """Tell what many answers came to: determinations, missing items, red flags, overrides, time.
+
+    Counts only, and none below the setting INSIGHT_LEAST.
+    """
+    from cds_service import insight as tables  # noqa: PLC0415
+    from cds_service.store.insight import insight, span_of  # noqa: PLC0415
+    from cds_service.store.upkeep import note_access  # noqa: PLC0415
+
+    settings = load_settings()
+    days = (moment.date() if moment else None for moment in (first, last))
+    span = span_of(*days, service=service, zone=settings.timezone)
+    teller = tables.Teller(rules_of(settings).library, settings.insight_least)
+    with _database() as database:
+        database.recover()
+        found = database.run(lambda connection: insight(connection, span))
+        note_access(database, "insight", f"{first or ''} to {last or ''} {service or ''}".strip())
+    sections = teller.sections(found)
+    click.echo(tables.as_csv(sections) if as_table else teller.text(found, sections), nl=False)
 
 
 def _table(counts: Mapping[str, int]) -> str:

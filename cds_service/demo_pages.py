@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from functools import cache
 
@@ -11,12 +12,15 @@ from flask import Flask
 
 from cds_service.exploring import Explorer
 from cds_service.hooks.client import Client
+from cds_service.insight import Teller, as_csv
 from cds_service.policy_tests.stories import StoryRun, read_tests, run_test, story_files
 from cds_service.review import Rules
 from cds_service.services import reviewer_of
 from cds_service.settings import Settings
-from cds_service.store import Store
+from cds_service.store import Store, StoreError
+from cds_service.store.insight import Insight, span_of
 from cds_service.web.exploring import exploring_blueprint
+from cds_service.web.insight import Days, Source, Told, insight_blueprint
 from cds_service.web.navigation import navigation
 from cds_service.web.policies import Stories, StoryLine, policies_blueprint
 
@@ -30,6 +34,7 @@ def add_pages(
     rules = reviewer.rules
     stories = _stories(settings, rules)
     app.register_blueprint(policies_blueprint(rules.library, rules.payers, stories))
+    app.register_blueprint(insight_blueprint(_numbers(rules, today, store)))
     app.context_processor(lambda: {"navigation": navigation()})
     app.register_blueprint(exploring_blueprint(explorer, max_body=settings.max_body))
 
@@ -49,3 +54,30 @@ def _line(run: StoryRun) -> StoryLine:
     test = run.test
     found = tuple(dict.fromkeys(str(made["determination"]) for made in run.evaluations))
     return StoryLine(test.title, f"{test.file}:{test.line}", found, run.differences)
+
+
+def _numbers(rules: Rules, today: Callable[[], date], store: Store) -> Source:
+    """Return what the store tells, every count: the patients of the demo are invented."""
+    teller = Teller(rules.library, least=1)
+
+    def found(days: Days) -> Insight | None:
+        try:
+            return store.insight(
+                span_of(days.first, days.last, service=days.service, zone=rules.zone)
+            )
+        except StoreError:
+            return None
+
+    def told(days: Days) -> Told | None:
+        made, every = found(days), found(replace(days, service=None))
+        if made is None or every is None:
+            return None
+        services = sorted(service for (service,) in every.answers)
+        answers = sum(made.answers.values())
+        return Told(teller.count(made.orders), answers, services, teller.sections(made), 1)
+
+    def table(days: Days) -> str | None:
+        made = found(days)
+        return as_csv(teller.sections(made)) if made else None
+
+    return Source(told, table, today)

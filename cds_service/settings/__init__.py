@@ -224,6 +224,14 @@ class Settings:
         "How long guidance and feedback are kept; `massage-cds store prune` deletes what is older. "
         "Acknowledgements of safety findings stay as long as they act.",
     )
+    insight_least: int = setting(
+        "5",
+        values.whole(1, 1000),
+        "a count",
+        "Smallest count that `massage-cds store insight` tells; one below it shows as fewer than "
+        "that. Someone who compares ranges of days may still work out more. The demo's page tells "
+        "every count, for its patients are invented.",
+    )
     spool_limit: int = setting(
         "1073741824",
         values.whole(1 << 20, 1 << 40),

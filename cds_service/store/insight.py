@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, select
@@ -29,6 +29,13 @@ class Span:
     start: datetime | None = None
     end: datetime | None = None
     service: str | None = None
+
+
+def span_of(first: date | None, last: date | None, *, service: str | None, zone: tzinfo) -> Span:
+    """Return the moments of days at the site, both included."""
+    end = last + timedelta(days=1) if last else None
+    begin, before = (datetime.combine(day, time(), zone) if day else None for day in (first, end))
+    return Span(begin, before, service)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,9 @@ class Insight:
     feedback: Counts
     overrides: Counts
     latency: Latency | None
+
+
+NOTHING = Insight(0, {}, {}, {}, {}, {}, {}, None)
 
 
 def insight(connection: Connection, span: Span) -> Insight:

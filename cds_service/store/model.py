@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from uuid import uuid4
+
+if TYPE_CHECKING:
+    from cds_service.store.insight import Insight, Span
 
 
 class StoreError(Exception):
@@ -113,6 +116,9 @@ class Store(Protocol):
     def counts(self) -> Mapping[str, int]:
         """Return what has happened since the start, by name, for metrics."""
 
+    def insight(self, span: Span) -> Insight:
+        """Return counts of what is kept: for people who wait, so it alone raises DownError."""
+
     def close(self) -> None:
         """Move what waits to the database where that is possible, and end."""
 
@@ -146,6 +152,12 @@ class NullStore:
     def counts(self) -> Mapping[str, int]:
         """Return none."""
         return {}
+
+    def insight(self, span: Span) -> Insight:
+        """Return nothing counted."""
+        from cds_service.store.insight import NOTHING  # noqa: PLC0415 - it loads SQLAlchemy
+
+        return NOTHING
 
     def close(self) -> None:
         """Do nothing."""
