@@ -62,7 +62,7 @@ def prefetch_of(found):
     held = {}
     for key, query in catalogue().queries.items():
         same = [one for one in found if one["resourceType"] == query.resource_type]
-        if key == "coverage":
+        if key == "coverage" and same:
             same += [one for one in found if one["resourceType"] == "Organization"]
         held[key] = (same[0] if same else None) if query.is_read else bundle(same)
     for kind, key in SHARED_KEYS.items():
