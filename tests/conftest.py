@@ -8,6 +8,8 @@ import pytest
 from cds_service.app import create_app
 from cds_service.settings import load_settings
 from fhir_fixtures.stories import build, read_story
+from tests.hapi.server import Hapi
+from tests.java_tools import lacking
 from tests.live import FhirServer, Service, serve
 from tests.shared import SHARED, VARIABLE
 
@@ -71,3 +73,28 @@ def service():
     app = create_app(load_settings({}), open_access=True, demo=False)
     with serve(app) as url:
         yield Service(url)
+
+
+@pytest.fixture(scope="session")
+def hapi_of_run(tmp_path_factory):
+    """The one HAPI server of this run, started or not."""
+    own = tmp_path_factory.getbasetemp()
+    hapi = Hapi((own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "hapi")
+    yield hapi
+    hapi.leave()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def hapi_in_time(request):
+    """Let HAPI start while tests that need no server run."""
+    if lacking() is None and any("hapi" in item.fixturenames for item in request.session.items):
+        request.getfixturevalue("hapi_of_run").start()
+
+
+@pytest.fixture(scope="session")
+def hapi(hapi_of_run):
+    """HAPI FHIR JPA with every chart of tests.hapi.charts."""
+    if (why := lacking()) is not None:
+        pytest.skip(why)
+    hapi_of_run.ready()
+    return hapi_of_run

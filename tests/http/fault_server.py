@@ -1,14 +1,23 @@
-"""A FHIR server on loopback that misbehaves as told: one answer for each resource type."""
+"""A FHIR server on loopback that misbehaves as told: one answer for each resource type.
+
+In front of another server it is a proxy: `{"*": passes(url), "Goal": fails(500)}`. The key "" is
+that of pages that are asked for at the base URL itself, as HAPI's are.
+"""
 
 from __future__ import annotations
 
+import itertools
 import json
+import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+import requests
 
 Answer = Callable[["Handler"], None]
 
@@ -127,6 +136,61 @@ def cut_off(body: bytes) -> Answer:
     def answered(handler: Handler) -> None:
         handler.send(body, length=str(len(body) + 500))
         handler.close_connection = True
+
+    return answered
+
+
+def resets(handler: Handler) -> None:
+    """Breaks the connection in the middle of an answer."""
+    handler.send(b"{", length="100000")
+    handler.wfile.flush()
+    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    handler.connection.close()
+    handler.close_connection = True
+
+
+def endless(resource: Any) -> Answer:
+    """Gives the same resource on every page, and always a next page."""
+    pages = itertools.count(2)
+
+    def answered(handler: Handler) -> None:
+        way = handler.path.removeprefix("/fhir/").split("?")[0]
+        gives(bundle(resource, link=link(f"{way}?page={next(pages)}")))(handler)
+
+    return answered
+
+
+def first(times: int, answer: Answer, then: Answer) -> Answer:
+    """Answers a number of requests in one way, and all later ones in another."""
+    turns = itertools.count()
+
+    def answered(handler: Handler) -> None:
+        turn = next(turns)
+        (answer if turn < times else then)(handler)
+
+    return answered
+
+
+def passes(target: str, change: Callable[[bytes], Answer] | None = None) -> Answer:
+    """Gives what the server at `target` answers, or what `change` makes of its body.
+
+    Links in its answers lead back here.
+    """
+    session = requests.Session()
+    session.trust_env = False
+
+    def answered(handler: Handler) -> None:
+        url = target + handler.path.removeprefix("/fhir")
+        headers = {"Host": handler.headers["Host"], "Accept": handler.headers["Accept"]}
+        for name in ("Cache-Control", "Authorization"):
+            if name in handler.headers:
+                headers[name] = handler.headers[name]
+        reply = session.get(url, headers=headers, timeout=60)
+        if change is None:
+            kind = reply.headers.get("Content-Type", "")
+            handler.send(reply.content, reply.status_code, content_type=kind)
+        else:
+            change(reply.content)(handler)
 
     return answered
 
