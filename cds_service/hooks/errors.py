@@ -6,6 +6,7 @@ import logging
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any
 
 import orjson
@@ -108,10 +109,14 @@ def _failure(error: Exception, call: str) -> Response:
     return outcome_response(HookError(500, "exception", words))
 
 
+def _short(path: str) -> str:
+    return "/".join(PurePath(path).parts[-2:])
+
+
 def _where(error: BaseException) -> str:
     """Name the exception and its frames; its message may hold clinical values and stays out."""
     frames = traceback.extract_tb(error.__traceback__)
-    places = "; ".join(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames)
+    places = "; ".join(f"{_short(frame.filename)}:{frame.lineno} {frame.name}" for frame in frames)
     cause = error.__cause__ or error.__context__
     chain = f" <- {_where(cause)}" if cause else ""
     return f"{type(error).__name__} at {places or 'no frame'}{chain}"

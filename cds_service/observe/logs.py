@@ -135,12 +135,17 @@ def _harmless(value: object) -> object:
     return type(value).__name__
 
 
+def _short(path: str) -> str:
+    """Return folder and file: where a service is installed is nobody's business."""
+    return "/".join(PurePath(path).parts[-2:])
+
+
 def failure(error: BaseException | None) -> str:
     """Name an exception, its frames and its cause; its message may hold values and stays out."""
     if error is None:
         return "no exception"
     frames = traceback.extract_tb(error.__traceback__, limit=-MOST_FRAMES)
-    places = "; ".join(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames)
+    places = "; ".join(f"{_short(frame.filename)}:{frame.lineno} {frame.name}" for frame in frames)
     cause = error.__cause__ or error.__context__
     chain = f" <- {failure(cause)}" if cause else ""
     return f"{type(error).__name__} at {places or 'no frame'}{chain}"

@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
+from pathlib import PurePath
 from time import monotonic
 from typing import Any
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
@@ -232,7 +233,7 @@ def _origin(url: SplitResult) -> tuple[str, str | None, int | None]:
 
 def _where(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
-    places = "; ".join(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames)
+    places = "; ".join(f"{PurePath(one.filename).name}:{one.lineno} {one.name}" for one in frames)
     return f"{type(error).__name__} at {places}"
 
 
