@@ -18,7 +18,10 @@ def tell(call: Call) -> None:
     """Write the line of a call that has ended."""
     level = logging.ERROR if call.status >= 500 else logging.INFO
     if log.isEnabledFor(level):
-        log.log(level, call.kind, extra={"event": call.kind, "fields": fields_of(call)})
+        # Made here, for log.log() would look through the stack for who logs.
+        record = logging.LogRecord(log.name, level, __file__, 0, call.kind, (), None)
+        record.event, record.fields = call.kind, fields_of(call)
+        log.handle(record)
 
 
 def fields_of(call: Call) -> dict[str, Any]:

@@ -54,6 +54,8 @@ def install(form: str, level: str) -> None:
     for name in OURS:
         logging.getLogger(name).setLevel(level.upper())
     logging.captureWarnings(True)
+    # Not told in any line, and not free.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     sys.excepthook = lambda kind, error, trace: _died("process", error)
     threading.excepthook = lambda told: _died("thread", told.exc_value)
     sys.unraisablehook = lambda told: _died("cleanup", told.exc_value)
