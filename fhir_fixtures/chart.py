@@ -19,6 +19,9 @@ from fhir_fixtures.fhir import (
     tables,
 )
 
+NOT_ON_FILE = "somebody not on file"
+ABSENT = "PractitionerRole/not-on-file"
+
 
 class Chart:
     """Resources of one story; `prefix` starts every id, `today` is the day of the order."""
@@ -79,7 +82,9 @@ class Chart:
         return self.find("Practitioner", slug) or self._add_clinician(kind, slug)
 
     def role(self, kind: str) -> str:
-        """Return the reference of a clinician's role."""
+        """Return the reference of a clinician's role; of one that is not on file, a broken one."""
+        if kind == NOT_ON_FILE:
+            return ABSENT
         self.practitioner(kind)
         return f"PractitionerRole/{self.prefix}-{kind.replace(' ', '-')}-role"
 

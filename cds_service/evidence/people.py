@@ -14,12 +14,14 @@ from cds_service.evidence.codings import data, resolve, value
 from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf
 from cds_service.evidence.dates import parse_days
 from cds_service.evidence.quantities import Quantity, quantity
-from cds_service.record.model import Resource
+from cds_service.record.model import Hole, Resource
 from cds_service.terminology.dialect import BARE, WORDS
 from cds_service.terminology.systems import normal_system
 
 Named = Callable[[Facts, Resource], "list[Person]"]
 NPI = "http://hl7.org/fhir/sid/us-npi"
+REFERENCES = "references"
+PROFESSIONALS = frozenset({"Practitioner", "PractitionerRole"})
 SELF = {"Patient": "patient", "RelatedPerson": "related-person"}
 """Words in a role list for an order by the patient or a relative."""
 
@@ -190,9 +192,17 @@ def _in_roles(context: Context, named: Named, wanted: frozenset[str], verb: str)
     findings = [finding for _, finding in found]
     if Status.MET in statuses:
         return shown(finding for status, finding in found if status is Status.MET)
-    if not found or Status.UNKNOWN in statuses:
+    if not found:
         return cannot_tell(findings)
+    if Status.UNKNOWN in statuses:
+        return cannot_tell(findings, _unread(context))
     return not_shown(findings)
+
+
+def _unread(context: Context) -> tuple[Hole, ...]:
+    """Return what could not be read of professionals: one whose role is open may be among them."""
+    holes = context.facts.record.holes.get(REFERENCES, ())
+    return tuple(hole for hole in holes if hole.query in PROFESSIONALS)
 
 
 def _status(person: Person, wanted: frozenset[str]) -> Status:

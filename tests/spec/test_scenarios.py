@@ -21,3 +21,10 @@ def test_scenario(name, service, demo_records):
     story, built = SCENARIOS[name]
     evaluations = service.evaluations(built.request | {"fhirServer": demo_records})
     assert differences(story["expect"], story["policy"], evaluations) == []
+
+
+def test_what_could_not_be_read_blocks_nothing(service, demo_records):
+    _, built = SCENARIOS["messy-unread-therapist"]
+    (made,) = service.evaluations(built.request | {"fhirServer": demo_records})
+    assert made["unread"] == [{"query": "PractitionerRole", "reason": "http-404"}]
+    assert not [item for item in made["missing"] if item["blocking"]]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from cds_service.evidence.people import People
+from cds_service.record.model import Hole
 from tests.unit.evidence_facts import NUCC, V2, ask, concept, context_of, facts_of, order
 
 THERAPIST = "225700000X"
@@ -64,6 +66,16 @@ def by(reference: str) -> list[dict[str, Any]]:
 def test_performer(performer: Any, resources: list[dict[str, Any]], expected: str) -> None:
     context = context_of(*resources, orders=[order(performer=performer)])
     assert ask("performer", {"in": "role-massage-therapist"}, context).status == expected
+
+
+def test_who_could_not_be_read_leaves_a_hole() -> None:
+    context = context_of(orders=[order(performer=by("PractitionerRole/r"))])
+    lost = Hole("references", "PractitionerRole", "http-404")
+    other = Hole("references", "Organization", "http-404")
+    record = replace(context.facts.record, holes={"references": (other, lost)})
+    asked = replace(context, facts=replace(context.facts, record=record))
+    answer = ask("performer", {"in": "role-massage-therapist"}, asked)
+    assert (answer.status, answer.holes) == ("unknown", (lost,))
 
 
 def test_performer_by_type() -> None:

@@ -11,6 +11,7 @@ from cds_service.services import rules_of
 from cds_service.settings import load_settings
 from fhir_fixtures import generate
 from fhir_fixtures.care import STRANGER
+from fhir_fixtures.chart import ABSENT
 from fhir_fixtures.fhir import HERE
 from fhir_fixtures.people import birth_date
 from fhir_fixtures.stories import StoryError, build, read_story
@@ -96,7 +97,7 @@ def test_every_reference_resolves(name):
     _, built = SCENARIOS[name]
     held = [e["resource"] for e in built.record["entry"]]
     known = {f"{r['resourceType']}/{r['id']}" for r in held}
-    assert set(references([*held, *drafts(built)])) <= known | {STRANGER}
+    assert set(references([*held, *drafts(built)])) <= known | {STRANGER, ABSENT}
     assert len(known) == len(held)
 
 
@@ -177,6 +178,12 @@ class TestBuilder:
         note = {"day": -1, "type": "letter", "whose": "another patient"}
         built = build("x", story(documents=[note]))
         assert resources(built, "DocumentReference")[0]["subject"] == {"reference": STRANGER}
+
+    def test_who_is_not_on_file_is_referred_to_all_the_same(self):
+        built = build("x", story(orders=[{"code": 97124, "by": "somebody not on file"}]))
+        assert drafts(built)[0]["performer"] == [{"reference": ABSENT}]
+        held = [f"PractitionerRole/{one['id']}" for one in resources(built, "PractitionerRole")]
+        assert ABSENT not in held
 
     def test_words_without_a_code_stay_words(self):
         built = build("x", story(conditions=[{"code": "Bad knees"}]))
