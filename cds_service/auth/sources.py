@@ -105,6 +105,13 @@ class KeySource:
                 self._keys = None
 
 
+class _PlainSession(requests.Session):
+    """Reads no body of a redirect, as requests does even where it is told not to follow."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Return None: no answer leads elsewhere."""
+
+
 def from_file(path: Path) -> Load:
     """Return what reads a key set from a file."""
 
@@ -134,7 +141,7 @@ def from_url(url: str, *, verify: bool | str = True, seconds: float = FETCH_SECO
 
 def _fetch(url: str, verify: bool | str, seconds: float) -> bytes:
     ends = monotonic() + seconds
-    with requests.Session() as session:
+    with _PlainSession() as session:
         session.trust_env = False
         session.verify = verify
         answer = session.get(url, timeout=seconds, stream=True, allow_redirects=False)

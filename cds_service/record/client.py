@@ -52,13 +52,24 @@ class FetchError(Exception):
     """A request that brought nothing; its text is the short reason."""
 
 
+class PlainSession(requests.Session):
+    """A session that leaves redirects to its caller.
+
+    Even where it is told not to follow them, requests reads the whole body of a redirect, however
+    long it is and however slowly it comes.
+    """
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Return None: no answer leads elsewhere by itself."""
+
+
 def fhir_session(connections: int = 32, verify: bool | str = True) -> requests.Session:
     """Return the session the process shares: pooled connections, no cookies, no .netrc.
 
     `verify` is as in requests: True, or the path of a CA bundle.
     """
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # below, it logs URLs with patient ids
-    session = requests.Session()
+    session = PlainSession()
     session.trust_env = False
     session.verify = verify
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
