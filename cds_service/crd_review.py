@@ -142,7 +142,8 @@ def _dispatched(dispatch: Dispatch, record: PatientRecord) -> dict[str, Resource
     lacking = [name for name, order in found.items() if order is None]
     if not lacking:
         return {name: order for name, order in found.items() if order is not None}
-    holes = [hole for hole in record.holes.get("references", ()) if hole.reason not in GONE]
+    unread = record.holes_of(["references", "orders"])
+    holes = [hole for hole in unread if hole.reason not in GONE]
     words = f"{lacking[0]} is to be dispatched and could not be read"
     if holes:
         told = f"{words} ({holes[0].reason}): send it as prefetch, or a fhirServer that has it."
