@@ -9,7 +9,7 @@ from werkzeug.serving import make_server
 
 from tests.browser.chromium import EXECUTABLE, NEEDED, launched
 from tests.browser.demo import running_demo
-from tests.browser.fake_service import demo_store, fake_app
+from tests.browser.fake_service import Calls, demo_store, fake_app
 from tests.live import http
 
 PATIENCE_MS = 15_000
@@ -36,7 +36,7 @@ class Site:
 
     def __init__(self):
         self.store = demo_store()
-        self.calls = []
+        self.calls = Calls()
         self.server = make_server("127.0.0.1", 0, fake_app(self.store, self.calls), threaded=True)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()

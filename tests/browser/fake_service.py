@@ -9,6 +9,9 @@ from cds_service.sandbox import SandboxStore, sandbox_blueprint
 from cds_service.web import web_blueprint
 
 SERVICE = "massage-order-review"
+PREVIEW = "massage-order-select"
+CRD = "order-sign-crd"
+COVERED = "http://hl7.org/fhir/us/davinci-crd/StructureDefinition/ext-coverage-information"
 PROMIS = "http://loinc.org/q/62337-1"
 REASONS = "https://massage-cds.example.org/fhir/CodeSystem/override-reasons"
 CPT = "http://www.ama-assn.org/go/cpt"
@@ -248,6 +251,32 @@ def answer(body):
     return [missing_card(body)], [evaluation(body, "conditional", [missing])]
 
 
+def written(order):
+    parts = [
+        {"url": "covered", "valueCode": "covered"},
+        {"url": "limit", "valueQuantity": {"value": 12, "unit": "visits"}},
+        {"url": "times", "valuePeriod": {"start": "2026-03-16", "end": "2027-03-15"}},
+        {"url": "reason", "valueCodeableConcept": {"text": "As agreed"}},
+    ]
+    extension = [{"url": COVERED, "extension": parts}]
+    changed = {**order, "extension": [*order.get("extension", []), *extension]}
+    return {"type": "update", "description": "Coverage information", "resource": changed}
+
+
+def in_advance(body):
+    chosen = body["context"]["selections"]
+    orders = [order for order in drafts_of(body) if f"ServiceRequest/{order['id']}" in chosen]
+    visits = [order.get("occurrenceTiming", {}).get("repeat", {}).get("count") for order in orders]
+    return [card(f"On signing: one item for {visits}", "info", detail="**Needed**: PROMIS-29")]
+
+
+class Calls(list):
+    """The calls on signing; beside them those while composing, and the feedback."""
+
+    def __init__(self):
+        self.selected, self.feedback = [], []
+
+
 def service_blueprint(calls):
     blueprint = Blueprint("service", __name__)
 
@@ -258,7 +287,25 @@ def service_blueprint(calls):
             "conditions": "Condition?patient={{context.patientId}}",
             "encounter": "Encounter/{{context.encounterId}}",
         }
-        return {"services": [{"hook": "order-sign", "id": SERVICE, "prefetch": prefetch}]}
+        sign = {"hook": "order-sign", "id": SERVICE, "title": "Review", "prefetch": prefetch}
+        crd = {"hook": "order-sign", "id": CRD, "title": "Coverage"}
+        return {"services": [sign, crd, {"hook": "order-select", "id": PREVIEW}]}
+
+    @blueprint.post("/cds-services/<service>/feedback")
+    def take_feedback(service):
+        calls.feedback += [(service, entry) for entry in request.get_json()["feedback"]]
+        return {}
+
+    @blueprint.post(f"/cds-services/{PREVIEW}")
+    def select():
+        calls.selected.append(request.get_json())
+        return {"cards": in_advance(request.get_json())}
+
+    @blueprint.post(f"/cds-services/{CRD}")
+    def coverage():
+        body = request.get_json()
+        calls.append(body)
+        return {"cards": [], "systemActions": [written(order) for order in drafts_of(body)]}
 
     @blueprint.post(f"/cds-services/{SERVICE}")
     def review():
