@@ -13,7 +13,9 @@ from time import monotonic
 import requests
 from jwt import PyJWK
 from urllib3.exceptions import HTTPError
+from urllib3.util import Timeout
 
+from cds_service import transport
 from cds_service.auth.keys import Keys, KeysError, NoKeysError
 
 log = logging.getLogger(__name__)
@@ -105,13 +107,6 @@ class KeySource:
                 self._keys = None
 
 
-class _PlainSession(requests.Session):
-    """Reads no body of a redirect, as requests does even where it is told not to follow."""
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Return None: no answer leads elsewhere."""
-
-
 def from_file(path: Path) -> Load:
     """Return what reads a key set from a file."""
 
@@ -141,10 +136,9 @@ def from_url(url: str, *, verify: bool | str = True, seconds: float = FETCH_SECO
 
 def _fetch(url: str, verify: bool | str, seconds: float) -> bytes:
     ends = monotonic() + seconds
-    with _PlainSession() as session:
-        session.trust_env = False
-        session.verify = verify
-        answer = session.get(url, timeout=seconds, stream=True, allow_redirects=False)
+    with transport.session(1, verify) as session:
+        limit = Timeout(total=seconds)
+        answer = session.get(url, timeout=limit, stream=True, allow_redirects=False)
         with answer:
             if answer.status_code != 200:
                 raise SourceError(f"{url}: HTTP status {answer.status_code}")

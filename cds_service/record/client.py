@@ -9,7 +9,6 @@ import logging
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from http.cookiejar import DefaultCookiePolicy
 from pathlib import PurePath
 from time import monotonic
 from typing import Any
@@ -17,9 +16,10 @@ from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 import orjson
 import requests
-from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, IncompleteRead, ProtocolError, ReadTimeoutError
+from urllib3.util import Timeout
 
+from cds_service import transport
 from cds_service.record.bundle import Entry, Page, page_of
 
 log = logging.getLogger(__name__)
@@ -52,33 +52,12 @@ class FetchError(Exception):
     """A request that brought nothing; its text is the short reason."""
 
 
-class PlainSession(requests.Session):
-    """A session that leaves redirects to its caller.
-
-    Even where it is told not to follow them, requests reads the whole body of a redirect, however
-    long it is and however slowly it comes.
-    """
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Return None: no answer leads elsewhere by itself."""
-
-
 def fhir_session(connections: int = 32, verify: bool | str = True) -> requests.Session:
-    """Return the session the process shares: pooled connections, no cookies, no .netrc.
-
-    `verify` is as in requests: True, or the path of a CA bundle.
-    """
-    logging.getLogger("urllib3").setLevel(logging.ERROR)  # below, it logs URLs with patient ids
-    session = PlainSession()
-    session.trust_env = False
-    session.verify = verify
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    """Return the session the process shares; `verify` is True, or the path of a CA bundle."""
+    made = transport.session(connections, verify)
     # HAPI answers a repeated search from memory for a minute unless told not to
-    session.headers.update({"Accept": ACCEPT, "Cache-Control": "no-cache"})
-    adapter = HTTPAdapter(pool_connections=connections, pool_maxsize=connections)
-    session.mount("http://", adapter)
-    session.mount("https://", adapter)
-    return session
+    made.headers.update({"Accept": ACCEPT, "Cache-Control": "no-cache"})
+    return made
 
 
 @dataclass(frozen=True)
@@ -197,7 +176,7 @@ class FhirClient:
     def _get(self, url: str) -> requests.Response:
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         return self.session.get(
-            url, headers=headers, timeout=self._left(), stream=True, allow_redirects=False
+            url, headers=headers, timeout=Timeout(total=self._left()), stream=True, allow_redirects=False
         )
 
     def _read(self, answer: requests.Response) -> bytes:
@@ -258,4 +237,6 @@ def _was_closed(error: requests.ConnectionError) -> bool:
 
 
 def _reason_of(error: requests.RequestException) -> str:
+    if isinstance(error, requests.ConnectionError) and transport.is_refused(error):
+        return "not-allowed"
     return "timeout" if isinstance(error, requests.Timeout) else "connection"
