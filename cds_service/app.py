@@ -84,7 +84,10 @@ def create_app(
         own = Registry(service for service in registry if service.family == CRD)
         _add_hooks(app, settings, own, caller, kept, prefix=PREFIX)
         app.register_blueprint(policy_pages(reviewer.rules.library))
-    app.register_blueprint(documents(registry, version=version(PACKAGE), open_access=local))
+    bases = {PREFIX: CRD} if CRD in settings.families else {}
+    app.register_blueprint(
+        documents(registry, version=version(PACKAGE), open_access=local, bases=bases)
+    )
     app.register_blueprint(questionnaire_blueprint(settings.canonical_base or CANONICAL_BASE))
     observation.install(app, [service.id for service in registry])
     if page:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +16,24 @@ from cds_service.hooks.service import Service
 
 _FRAME = Path(__file__).with_name("openapi.yaml")
 _FOLDER = "schemas/"
+_SERVICES = "/cds-services"
 
 
-def documents(services: Iterable[Service], *, version: str, open_access: bool) -> Blueprint:
+def documents(
+    services: Iterable[Service],
+    *,
+    version: str,
+    open_access: bool,
+    bases: Mapping[str, str] | None = None,
+) -> Blueprint:
     """Return the routes /openapi.json and /schemas/; nobody needs a token for them.
 
-    `version` is that of the software, `open_access` tells that no call needs a token.
+    `version` is that of the software, `open_access` tells that no call needs a token; `bases` names
+    families of services that have a base URL of their own too, by its path.
     """
     routes = Blueprint("documents", __name__)
-    described = orjson.dumps(openapi(services, version=version, open_access=open_access))
+    told = openapi(services, version=version, open_access=open_access, bases=bases)
+    described = orjson.dumps(told)
 
     @routes.get("/openapi.json")
     def openapi_document() -> Response:
@@ -41,9 +50,40 @@ def documents(services: Iterable[Service], *, version: str, open_access: bool) -
     return routes
 
 
-def openapi(services: Iterable[Service], *, version: str, open_access: bool) -> dict[str, Any]:
-    """Return the OpenAPI 3.1 document of these services."""
+def openapi(
+    services: Iterable[Service],
+    *,
+    version: str,
+    open_access: bool,
+    bases: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document of these services; arguments as of `documents`."""
     listed = list(services)
+    document = _described(listed)
+    document["info"]["version"] = version
+    if open_access:
+        document["security"] = []
+    for prefix, family in (bases or {}).items():
+        own = _described([service for service in listed if service.family == family])
+        _add_base(document, own, prefix)
+    return document
+
+
+def _add_base(document: dict[str, Any], own: Mapping[str, Any], prefix: str) -> None:
+    """Describe the services of one more base URL beside the others."""
+    name = f"Service-{prefix.strip('/')}"
+    document["components"]["parameters"][name] = own["components"]["parameters"]["Service"]
+    served = {path: item for path, item in own["paths"].items() if path.startswith(_SERVICES)}
+    for path, item in served.items():
+        for operation in ("get", "post"):
+            if operation in item:
+                item[operation]["operationId"] += f"-{prefix.strip('/')}"
+        if "parameters" in item:
+            item["parameters"] = [{"$ref": f"#/components/parameters/{name}"}]
+        document["paths"][f"{prefix}{path}"] = item
+
+
+def _described(listed: Sequence[Service]) -> dict[str, Any]:
     hooks = dict.fromkeys(service.hook for service in listed)
     parts = {
         "hooks": {"anyOf": [_inline(schemas.whole(f"{hook}-request")) for hook in hooks] or [{}]},
@@ -51,9 +91,6 @@ def openapi(services: Iterable[Service], *, version: str, open_access: bool) -> 
         "names": _one_of(schemas.names()),
     }
     document = _filled(yaml.safe_load(_FRAME.read_text(encoding="utf-8")), parts)
-    document["info"]["version"] = version
-    if open_access:
-        document["security"] = []
     assert isinstance(document, dict)
     return document
 

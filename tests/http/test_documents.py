@@ -13,7 +13,15 @@ from tests.callers import PUBLIC, Ehr, clients_file
 from tests.hook_calls import CARD, REQUEST, assert_outcome, service
 
 FHIR = [f"/fhir/{kind}{one}" for kind in ("Questionnaire", "CodeSystem") for one in ("", "/{name}")]
-OPEN = ("/livez", "/readyz", "/openapi.json", "/schemas/{name}.json", "/metrics", *FHIR)
+OPEN = (
+    "/livez",
+    "/readyz",
+    "/openapi.json",
+    "/schemas/{name}.json",
+    "/metrics",
+    "/crd/policies/{policy}",
+    *FHIR,
+)
 
 
 def app(open_access=True, **variables):
