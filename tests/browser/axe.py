@@ -9,9 +9,10 @@ import pytest
 SCRIPT = Path(__file__).parents[2] / ".cache/npm/node_modules/axe-core/axe.min.js"
 NEEDED = "needs axe-core: npm install --prefix .cache/npm --no-save 'axe-core@^4.10'"
 PHONE = {"width": 360, "height": 740}
-FOUND = """async (rules) => {
-  const options = rules.length ? { runOnly: rules } : {};
-  const { violations } = await axe.run(document, options);
+COLOUR = ("color-contrast",)
+FOUND = """async ({ part, rules }) => {
+  const options = { resultTypes: ["violations"], ...(rules.length ? { runOnly: rules } : {}) };
+  const { violations } = await axe.run(part, options);
   return violations.map(({ id, help, nodes }) =>
     `${id}: ${help}: ${nodes.map((node) => `${node.target} ${node.failureSummary}`).join(" | ")}`);
 }"""
@@ -26,20 +27,20 @@ def rules():
     return SCRIPT.read_text(encoding="utf-8")
 
 
-def violations(page, *only):
-    """Return what axe finds on the page as it is now; all rules, or only those named."""
-    page.evaluate(rules())
-    return page.evaluate(FOUND, list(only))
+def violations(page, part="html", only=()):
+    """Return what axe finds in a part of the page as it is now; by all rules, or those named."""
+    page.evaluate(f"window.axe || (() => {{ {rules()} }})()")
+    return page.evaluate(FOUND, {"part": part, "rules": list(only)})
 
 
-def violations_everywhere(page):
+def violations_everywhere(page, part="html"):
     """Return what axe finds on a desk, in the dark, and on a phone."""
-    found = {"desk": violations(page)}
-    page.emulate_media(color_scheme="dark")
-    found["dark"] = violations(page, "color-contrast")
-    page.emulate_media(color_scheme="light")
     desk = page.viewport_size
+    found = {"desk": violations(page, part)}
+    page.emulate_media(color_scheme="dark")
+    found["dark"] = violations(page, part, COLOUR)
     page.set_viewport_size(PHONE)
-    found["phone"] = violations(page)
+    found["dark phone"] = violations(page, part)
+    page.emulate_media(color_scheme="light")
     page.set_viewport_size(desk)
     return {look: told for look, told in found.items() if told}

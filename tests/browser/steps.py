@@ -30,6 +30,13 @@ def coverage_card(page):
     return cards(page).filter(has=page.get_by_text("Result:", exact=True)).first
 
 
+def bring(page, text):
+    """Paste a Bundle of one's own and send it."""
+    page.get_by_text("Bring your own patient").click()
+    page.get_by_label("or paste it").fill(text)
+    page.get_by_role("button", name="Take in this patient").click()
+
+
 def compare(page):
     """Open the comparison of payers; return its table's frame."""
     page.get_by_text("Compare payers", exact=True).click()
