@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 FAMILIES = ("review", "crd")
 SECRET_LENGTH = 16
+LOCAL = ("localhost", "127.0.0.1", "::1")
 
 Parse = Callable[[object], Any]
 
@@ -93,7 +94,14 @@ def url(raw: object) -> str:
 
 def bases(raw: object) -> tuple[str, ...]:
     """Return base URLs, each without a trailing slash."""
-    return tuple(url(item) for item in _list(raw))
+    return tuple(_base(url(item)) for item in _list(raw))
+
+
+def _base(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme != "https" and parts.hostname not in LOCAL:
+        raise ValueError("write base URLs with https (http on this machine alone)")
+    return text
 
 
 def _is_web(text: str) -> bool:

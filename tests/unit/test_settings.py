@@ -164,3 +164,5 @@ def test_servers_of_the_demo_are_a_list_of_base_urls():
     assert found.demo_fhir_servers == ("https://a.example.org/fhir", "http://127.0.0.1:9090/fhir")
     with pytest.raises(SettingsError, match="write an absolute URL"):
         load_settings({"MASSAGE_CDS_DEMO_FHIR_SERVERS": "a.example.org"})
+    with pytest.raises(SettingsError, match="with https"):
+        load_settings({"MASSAGE_CDS_DEMO_FHIR_SERVERS": "http://a.example.org/fhir"})
