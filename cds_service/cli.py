@@ -20,6 +20,7 @@ import orjson
 from cds_service import server
 from cds_service.auth.addresses import is_loopback_host
 from cds_service.auth.register import ClientsError
+from cds_service.crd_report import crd
 from cds_service.evaluation import Evaluation
 from cds_service.guidance import setup_of
 from cds_service.hooks.errors import HookError
@@ -82,6 +83,9 @@ def told(command: Callable[..., None]) -> Callable[..., None]:
 @click.version_option(package_name="massage-cds")
 def main() -> None:
     """Decision support for massage-therapy orders over CDS Hooks."""
+
+
+main.add_command(crd)
 
 
 @main.command()
