@@ -22,6 +22,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
+from urllib3.util import Timeout
 
 log = logging.getLogger(__name__)
 
@@ -156,12 +157,22 @@ class _TlsPool(HTTPSConnectionPool):
 
 
 class GuardedAdapter(HTTPAdapter):
-    """Connects to addresses that may be called and bounds the time of an answer as a whole."""
+    """Connects to addresses that may be called.
+
+    A timeout in seconds counts for connection and answer together.
+    """
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Make the pools."""
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+
+    def send(self, request: Any, **kwargs: Any) -> Any:  # type: ignore[override]
+        """Send a request and return its answer."""
+        seconds = kwargs.get("timeout")
+        if isinstance(seconds, int | float):
+            kwargs["timeout"] = Timeout(total=seconds)
+        return super().send(request, **kwargs)
 
 
 def is_refused(error: requests.ConnectionError) -> bool:

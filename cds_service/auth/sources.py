@@ -13,7 +13,6 @@ from time import monotonic
 import requests
 from jwt import PyJWK
 from urllib3.exceptions import HTTPError
-from urllib3.util import Timeout
 
 from cds_service import transport
 from cds_service.auth.keys import Keys, KeysError, NoKeysError
@@ -137,8 +136,7 @@ def from_url(url: str, *, verify: bool | str = True, seconds: float = FETCH_SECO
 def _fetch(url: str, verify: bool | str, seconds: float) -> bytes:
     ends = monotonic() + seconds
     with transport.session(1, verify) as session:
-        limit = Timeout(total=seconds)
-        answer = session.get(url, timeout=limit, stream=True, allow_redirects=False)
+        answer = session.get(url, timeout=seconds, stream=True, allow_redirects=False)
         with answer:
             if answer.status_code != 200:
                 raise SourceError(f"{url}: HTTP status {answer.status_code}")

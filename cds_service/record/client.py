@@ -17,7 +17,6 @@ from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 import orjson
 import requests
 from urllib3.exceptions import HTTPError, IncompleteRead, ProtocolError, ReadTimeoutError
-from urllib3.util import Timeout
 
 from cds_service import transport
 from cds_service.record.bundle import Entry, Page, page_of
@@ -176,7 +175,7 @@ class FhirClient:
     def _get(self, url: str) -> requests.Response:
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         return self.session.get(
-            url, headers=headers, timeout=Timeout(total=self._left()), stream=True, allow_redirects=False
+            url, headers=headers, timeout=self._left(), stream=True, allow_redirects=False
         )
 
     def _read(self, answer: requests.Response) -> bytes:
