@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 from cards.words import WORDS
 from cds_service.evaluation import CriterionResult, Evaluation
 from cds_service.evidence.answer import Finding, Status
+from cds_service.evidence.context import lazy
 from cds_service.record.model import Hole
 
 _ORDER = {Status.NOT_MET: 0, Status.UNKNOWN: 1, Status.MET: 2, Status.NA: 3}
@@ -35,13 +35,13 @@ class Row:
     holes: tuple[Hole, ...]
     own: frozenset[str]
 
-    @cached_property
+    @lazy
     def evidence(self) -> tuple[Finding, ...]:
         """What shows it, as a reader wants it: each fact once, no date that says nothing."""
         told = [worded(_undated(item, self.own)) for item in _once(self.found)]
         return _counted(told)
 
-    @cached_property
+    @lazy
     def references(self) -> frozenset[str]:
         """What it rests on."""
         return frozenset(finding.reference for finding in self.found)

@@ -75,10 +75,13 @@ def note(name: str, view: dict[str, Any]) -> str:
 
 
 @cache
-def _phrase(source: str) -> Template:
-    return _PLAIN.from_string(source)
+def _phrase(source: str) -> Template | str:
+    """Return a template, or the words themselves where nothing stands in them for another."""
+    made = _PLAIN.from_string(source)
+    return made if "{" in source else made.render()
 
 
 def phrase(source: str, view: dict[str, Any]) -> str:
     """Return a short label or description written as a template in a YAML file."""
-    return _phrase(source).render(view)
+    made = _phrase(source)
+    return made if isinstance(made, str) else made.render(view)

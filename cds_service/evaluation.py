@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date
 from fractions import Fraction
 from typing import Any
 
 from cds_service.evidence.answer import Finding, Status
-from cds_service.record.model import Hole
+from cds_service.record.model import Hole, valued
 
 
-@dataclass(frozen=True, slots=True)
+@valued
 class ParameterUse:
     """A number of the policy that a criterion used; `configured` means no source gives it."""
 
@@ -24,7 +24,7 @@ class ParameterUse:
     note: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@valued
 class CriterionResult:
     """One criterion of the policy's tree with its verdict.
 
@@ -56,7 +56,7 @@ class CriterionResult:
     supposed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@valued
 class MissingItem:
     """What would turn an unknown into an answer."""
 
@@ -69,7 +69,7 @@ class MissingItem:
     action: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@valued
 class SafetyFinding:
     """A red flag, contraindication or caution with its urgency and effect.
 
@@ -96,7 +96,7 @@ class SafetyFinding:
     supposed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@valued
 class Amount:
     """A number of visits or of 15-minute units a visit."""
 
@@ -104,7 +104,7 @@ class Amount:
     unit: str
 
 
-@dataclass(frozen=True, slots=True)
+@valued
 class PolicyHead:
     """What a reader must know of the policy: identity, version, currency.
 
@@ -126,7 +126,7 @@ class PolicyHead:
     url: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@valued
 class Evaluation:
     """The result for one coverage and one group of orders signed together.
 
@@ -191,17 +191,16 @@ def _amount(amount: Amount | None) -> dict[str, Any] | None:
 
 
 def _evidence(findings: Sequence[Finding]) -> list[dict[str, Any]]:
-    return [_finding(item) for item in findings]
-
-
-def _finding(item: Finding) -> dict[str, Any]:
-    shown = {
-        "reference": item.reference,
-        "date": item.date,
-        "value": item.value,
-        "text": item.text,
-    }
-    return {**shown, "via": item.via} if item.via else shown
+    return [
+        {
+            "reference": item.reference,
+            "date": item.date,
+            "value": item.value,
+            "text": item.text,
+            **({"via": item.via} if item.via else {}),
+        }
+        for item in findings
+    ]
 
 
 def _criterion(item: CriterionResult) -> dict[str, Any]:

@@ -129,18 +129,26 @@ def _dating(policy: Policy | None, day: date) -> tuple[str, ...]:
     return (f"{policy.head.title} took effect on {policy.start}; the order is dated before that.",)
 
 
-def review(case: Case, rules: Rules, payers: Sequence[Payer] | None = None) -> list[Evaluation]:
+def review(
+    case: Case,
+    rules: Rules,
+    payers: Sequence[Payer] | None = None,
+    group: OrderGroup | None = None,
+) -> list[Evaluation]:
     """Return one Evaluation for each (coverage, group of orders signed together).
 
-    `payers` are those to ask; None: those that the coverages lead to.
+    `payers` are those to ask; None: those that the coverages lead to. `group` is that of the case,
+    where it is known already.
     """
     facts = facts_of(case, rules)
-    group = _group(case, facts)
+    group = group or _group(case, facts)
     if not group.orders:
         return []
     if payers is None:
         payers = payers_of(case, group, rules) or [_nobody(case.day, rules)]
-    return [made for payer in payers for made in _under(facts, group, payer, case, rules)]
+    made = [one for payer in payers for one in _under(facts, group, payer, case, rules)]
+    facts.forget()
+    return made
 
 
 def _nobody(day: date, rules: Rules) -> Payer:
@@ -164,9 +172,7 @@ def _evaluate(
     covered = group.of_codes(policy.codes) if policy else group
     judge = policy if policy and covered.orders else rules.library.unrouted
     asked = covered if covered.orders else group
-    context = Context(
-        facts, asked, payer.coverage, judge.numbers, case.acknowledged, case.supposed
-    )
+    context = Context(facts, asked, payer.coverage, judge.numbers, case.acknowledged, case.supposed)
     verdict = judge.evaluate(context)
     made = Evaluation(
         orders=asked.references,
@@ -182,6 +188,7 @@ def _evaluate(
     )
     made = _answered(made, verdict, payer, judge) if judge is policy else _unanswered(made, payer)
     made = replace(made, facts=_numbers(context))
+    context.memo.clear()
     return replace(made, digest=digest(made, [order.resource for order in asked.orders]))
 
 

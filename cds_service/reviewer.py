@@ -69,13 +69,16 @@ class Reviewer:
         case = Case(drafts, record, day, notes=notes, selected=selected(request))
         with step("review"):
             group = group_of(case, self.rules)
+        known: OrderGroup | None = group
         if group.orders:
             record = self.read_rest(request, case, payers_of(case, group, self.rules), ends)
             _refuse_unobtainable(record)
             acknowledged = self.acknowledged(request)
+            if record.by_reference is not case.record.by_reference:
+                known = None  # who treats may be told by what was read since
             case = replace(case, record=record, acknowledged=acknowledged)
         with step("review"):
-            evaluations = review(case, self.rules)
+            evaluations = review(case, self.rules, group=known)
         tell(group, evaluations)
         return evaluations, case, group
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 
-from cds_service.record.model import Hole
+from cds_service.record.model import Hole, valued
 
 
 class Status(StrEnum):
@@ -19,7 +18,7 @@ class Status(StrEnum):
     NA = "not-applicable"
 
 
-@dataclass(frozen=True, slots=True)
+@valued
 class Finding:
     """A fact with its evidence.
 
@@ -42,8 +41,23 @@ class Finding:
     value_sets: frozenset[str] = frozenset()
     via: str | None = None
 
+    def saying(self, value: str) -> Finding:
+        """Return the same fact with another value."""
+        return Finding(
+            self.reference,
+            self.date,
+            value,
+            self.text,
+            self.day,
+            self.regions,
+            self.side,
+            self.suspected,
+            self.value_sets,
+            self.via,
+        )
 
-@dataclass(frozen=True, slots=True)
+
+@valued
 class Answer:
     """Whether the record shows something, what shows it, and which holes keep us from telling."""
 

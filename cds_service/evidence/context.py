@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from datetime import date, tzinfo
 from fractions import Fraction
 from functools import wraps
-from typing import Any, TypeVar, TypeVarTuple
+from typing import Any, Generic, TypeVar, TypeVarTuple, overload
 
 from cds_service.evidence.answer import Answer
 from cds_service.record.model import PatientRecord, Resource
 from cds_service.terminology import Terminology
 
 T = TypeVar("T")
+Owner = TypeVar("Owner")
 Subject = TypeVarTuple("Subject")
 Spec = Mapping[str, Any]
 """Arguments of a leaf as compiled: every `$name` already replaced by its number (Fraction)."""
@@ -42,6 +43,14 @@ class Facts:
             made = self._kinds[kind] = kind(self)
         return made
 
+    def forget(self) -> None:
+        """Let go of what was worked out, once all is said.
+
+        Facts and their kinds hold each other, and with them the whole record: only the garbage
+        collector would find that, long after the answer.
+        """
+        self._kinds.clear()
+
 
 @dataclass
 class Context:
@@ -61,6 +70,28 @@ class Context:
     acknowledged: Mapping[str, date] = field(default_factory=dict)
     supposed: frozenset[str] = frozenset()
     memo: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+
+class lazy(Generic[Owner, T]):  # noqa: N801 - named as the decorator it is
+    """An attribute that is worked out when first asked for, and kept.
+
+    `functools.cached_property` does so too, under a lock until Python 3.12.
+    """
+
+    def __init__(self, work: Callable[[Owner], T]) -> None:
+        self._work = work
+        self._name = work.__name__
+        self.__doc__ = work.__doc__
+
+    @overload
+    def __get__(self, owner: None, kind: type[Owner]) -> lazy[Owner, T]: ...
+    @overload
+    def __get__(self, owner: Owner, kind: type[Owner]) -> T: ...
+    def __get__(self, owner: Owner | None, kind: type[Owner]) -> lazy[Owner, T] | T:
+        if owner is None:
+            return self
+        made = owner.__dict__[self._name] = self._work(owner)
+        return made
 
 
 def once(work: Callable[[Context, *Subject], T]) -> Callable[[Context, *Subject], T]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import date, tzinfo
 
 from cds_service.evidence import fields
@@ -12,13 +12,13 @@ from cds_service.evidence.codings import belongs, data, resolve
 from cds_service.evidence.context import Context, Leaf, Spec, leaf
 from cds_service.evidence.dates import parse_days
 from cds_service.evidence.windows import inside
-from cds_service.record.model import PatientRecord, Resource
+from cds_service.record.model import PatientRecord, Resource, valued
 
 Identifier = tuple[str, str]
 """System and value."""
 
 
-@dataclass(frozen=True, slots=True)
+@valued
 class Payor:
     """Who pays, by identifiers and by names (of the Organization or as displayed)."""
 
@@ -26,7 +26,7 @@ class Payor:
     names: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@valued
 class CoverageFact:
     """One coverage of the patient.
 

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
-from dataclasses import dataclass
+from dataclasses import field
 from datetime import date, datetime, tzinfo
 from functools import lru_cache
 
 from cds_service.evidence.answer import Status
+from cds_service.record.model import valued
 
 _PATTERN = re.compile(r"^(\d{4})(?:-(\d{2})(?:-(\d{2})(?:T.*)?)?)?$")
 
 
-@dataclass(frozen=True, slots=True)
+@valued
 class Days:
-    """A possibly partial date as the closed interval of days it can mean."""
+    """A possibly partial date as the closed interval of days it can mean.
+
+    `exact` tells whether it names one day.
+    """
 
     first: date
     last: date
+    exact: bool = field(init=False, repr=False, compare=False)
 
-    @property
-    def exact(self) -> bool:
-        """Whether the date names one day."""
-        return self.first == self.last
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "exact", self.first == self.last)
 
     def before(self, day: date) -> Status:
         """Whether the date lies before `day`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, timedelta
 
 from cds_service.evidence import fields
@@ -11,13 +10,13 @@ from cds_service.evidence.codings import belongs, regions, resolve, status, valu
 from cds_service.evidence.context import Facts
 from cds_service.evidence.dates import Days, parse_days
 from cds_service.evidence.fields import Coding
-from cds_service.record.model import Resource
+from cds_service.record.model import Resource, valued
 
 DUE_TO = "http://hl7.org/fhir/StructureDefinition/condition-dueTo"
 INACTIVE = frozenset({"inactive", "remission", "resolved"})
 
 
-@dataclass(frozen=True, slots=True)
+@valued
 class ConditionFact:
     """A diagnosis on file, or a reason of the order that nothing on file bears out.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, timedelta
 
 from cds_service.evidence import fields
@@ -16,7 +16,7 @@ from cds_service.evidence.measures import KEYS as MEASURE_KEYS
 from cds_service.evidence.measures import earliest_baseline
 from cds_service.evidence.visits import KEYS as VISIT_KEYS
 from cds_service.evidence.visits import Visit, episode
-from cds_service.record.model import Hole, Resource
+from cds_service.record.model import Hole, Resource, valued
 
 CONTENT = "https://massage-cds.example.org/fhir/CodeSystem/document-content"
 LOINC = "http://loinc.org"
@@ -25,7 +25,7 @@ SIGNED = frozenset({"final", "amended"})
 UNSIGNED = frozenset({"preliminary"})
 
 
-@dataclass(frozen=True, slots=True)
+@valued
 class Document:
     """A current document; `signed` is unknown when no docStatus is given.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import date
 
 from cds_service.evidence import fields
@@ -15,7 +14,7 @@ from cds_service.evidence.measures import earliest_baseline
 from cds_service.evidence.people import People
 from cds_service.evidence.visits import KEYS as VISIT_KEYS
 from cds_service.evidence.visits import episode
-from cds_service.record.model import Resource
+from cds_service.record.model import Resource, valued
 
 DROPPED = frozenset({"cancelled", "entered-in-error", "unknown"})
 GIVEN = frozenset({"completed", "in-progress"})
@@ -23,7 +22,7 @@ ORDERED = frozenset({"active", "completed", "on-hold"})
 HELD = frozenset({"finished", "in-progress", "onleave", "triaged"})
 
 
-@dataclass(frozen=True, slots=True)
+@valued
 class Event:
     """Something done or ordered on a day; `kinds` and `reasons` are value sets.
 

@@ -69,9 +69,10 @@ def codings(concepts: Iterable[object]) -> list[Coding]:
     for concept in concepts:
         listed = concept.get("coding") if isinstance(concept, dict) else None
         for coding in listed if isinstance(listed, list) else (listed,):
-            code = coding.get("code") if isinstance(coding, dict) else None
-            if isinstance(code, str):
-                found.append((text(coding, "system"), code))
+            if isinstance(coding, dict) and isinstance(code := coding.get("code"), str):
+                system = coding.get("system")
+                named = isinstance(system, str) and system
+                found.append((system if named else None, code))
     return found
 
 
@@ -178,6 +179,8 @@ def names(value: object) -> tuple[str, ...]:
 
 def whole(value: object) -> int:
     """Return a number of days given as a policy's number."""
+    if isinstance(value, int):
+        return value
     return int(value if isinstance(value, Fraction) else Fraction(str(value)))
 
 
@@ -222,9 +225,12 @@ def answer(
 
     `against` is the evidence to show when none is; with a hole it is no evidence.
     """
-    judged = list(found)
-    met = [finding for status, finding in judged if status is Status.MET]
-    doubtful = [finding for status, finding in judged if status is Status.UNKNOWN]
+    met, doubtful = [], []
+    for status, finding in found:
+        if status is Status.MET:
+            met.append(finding)
+        elif status is Status.UNKNOWN:
+            doubtful.append(finding)
     if met:
         return shown(met)
     return cannot_tell(doubtful, holes) if doubtful else not_shown(() if holes else against, holes)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from functools import cached_property
 from itertools import takewhile
 from typing import Any
 
 from cds_service.evidence import fields
 from cds_service.evidence.answer import Answer, Finding, Status, cannot_tell, not_shown, shown
-from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf
+from cds_service.evidence.context import Context, Facts, Leaf, Spec, lazy, leaf
 from cds_service.evidence.dates import Days
 from cds_service.record.model import Resource
 from cds_service.terminology import MappedForm
@@ -63,7 +62,7 @@ class Form:
         items = self.mapped.items.values() if self.mapped else ()
         return next((one.via for one in items if one.item == link), None)
 
-    @cached_property
+    @lazy
     def items(self) -> tuple[Resource, ...]:
         """Its items in reading order, nested ones too."""
         return tuple(fields.walk(self.resource))
@@ -78,7 +77,7 @@ class Form:
         """The linkIds of items that ask something and have no answer."""
         return self._read[1]
 
-    @cached_property
+    @lazy
     def _read(self) -> tuple[Mapping[str, tuple[str, ...]], frozenset[str]]:
         answers: dict[str, tuple[str, ...]] = {}
         unanswered: set[str] = set()

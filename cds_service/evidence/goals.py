@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import timedelta
 
 from cds_service.evidence import fields
@@ -13,7 +12,7 @@ from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf
 from cds_service.evidence.dates import Days
 from cds_service.evidence.visits import KEYS as VISIT_KEYS
 from cds_service.evidence.visits import episode
-from cds_service.record.model import Hole, Resource
+from cds_service.record.model import Hole, Resource, valued
 from cds_service.terminology import Measure
 
 DROPPED = frozenset({"cancelled", "rejected", "entered-in-error"})
@@ -22,7 +21,7 @@ DAYS_OF_UNIT = {"d": 1, "wk": 7, "day": 1, "days": 1, "week": 7, "weeks": 7}
 MAX_DURATION = 36500
 
 
-@dataclass(frozen=True, slots=True)
+@valued
 class Target:
     """What a goal wants to reach: whether it can be measured, and by when."""
 
@@ -30,7 +29,7 @@ class Target:
     due: Days | None
 
 
-@dataclass(frozen=True, slots=True)
+@valued
 class Goal:
     """A goal that is neither cancelled nor in error.
 

@@ -178,6 +178,7 @@ def _ordered_on(facts: Facts, order: Resource) -> date | None:
 
 Choice = Callable[[Context, Series], Sequence[Point]]
 Fits = Callable[[Point], Status]
+Test = Callable[[Context, Point], Status]
 
 
 def _any(_context: Context, series: Series) -> Sequence[Point]:
@@ -247,7 +248,7 @@ def measure(spec: Spec) -> Leaf:
     times, apart = fields.whole(spec.get("times", 1)), fields.whole(spec.get("apart", 1))
 
     def test(context: Context, points: Iterable[Point]) -> list[tuple[Status, Point]]:
-        return [(fields.weakest(one(context, point) for one in tests), point) for point in points]
+        return [(_tested(tests, context, point), point) for point in points]
 
     def ask(context: Context) -> Answer:
         found: list[tuple[Status, Finding]] = []
@@ -263,6 +264,18 @@ def measure(spec: Spec) -> Leaf:
     return ask
 
 
+def _tested(tests: Sequence[Test], context: Context, point: Point) -> Status:
+    """Return the weakest verdict; what fails one test is not asked another."""
+    found = Status.MET
+    for test in tests:
+        status = test(context, point)
+        if status is Status.NOT_MET:
+            return status
+        if status is Status.UNKNOWN:
+            found = status
+    return found
+
+
 def suspecting(series: Series) -> Series:
     """Return a series in which results that are not final count, as they do for safety."""
     if not series.preliminary:
@@ -275,9 +288,10 @@ def suspecting(series: Series) -> Series:
     )
 
 
-def _tests(spec: Spec) -> Iterator[Callable[[Context, Point], Status]]:
+def _tests(spec: Spec) -> Iterator[Test]:
     """Yield what tells whether a measurement has the value, is recent, and late enough in care."""
-    limit, fits = spec.get("within"), fits_of(spec)
+    fits = fits_of(spec)
+    limit = fields.whole(spec["within"]) if spec.get("within") is not None else None
     if spec.keys() & {*BOUNDS, "flagged", "coded-in"}:
         yield lambda _context, point: fits(point)
     if limit is not None:

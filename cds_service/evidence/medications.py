@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
 
@@ -13,7 +12,7 @@ from cds_service.evidence.codings import resolve
 from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf
 from cds_service.evidence.dates import Days
 from cds_service.evidence.dosing import Daily, daily_dose
-from cds_service.record.model import Hole, Resource
+from cds_service.record.model import Hole, Resource, valued
 
 RUNNING = "active"
 COMPLETED = "completed"
@@ -25,7 +24,7 @@ LONGEST = 3660
 MILLIGRAM = frozenset({"mg", "milligram", "milligrams"})
 
 
-@dataclass(frozen=True, slots=True)
+@valued
 class Course:
     """One medicine order: when it began and, where known, the last day it lasts.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from cds_service.evidence.answer import Answer, Status, cannot_tell, not_shown, shown
 from cds_service.evidence.context import Context, Leaf, Spec, leaf
 from cds_service.evidence.quantities import QUANTITIES, Quantity, QuantityOf
+from cds_service.record.model import valued
 
 ZERO, FAR = Fraction(0), Fraction(1)
 Test = Callable[[Fraction, Fraction], bool]
@@ -23,7 +23,7 @@ TESTS: dict[str, Test] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@valued
 class _Bounds:
     """The least and the most a number can be; None where that is not known."""
 

@@ -12,10 +12,10 @@ from cds_service.evidence.context import Facts
 from cds_service.evidence.dates import Days
 from cds_service.evidence.dose import Dose, read_dose
 from cds_service.evidence.scope import Draft, order_words, scope_of
-from cds_service.record.model import Resource
+from cds_service.record.model import Resource, valued
 
 
-@dataclass(frozen=True, slots=True)
+@valued
 class Site:
     """A place to be treated; `regions` is empty when the words or code are not understood."""
 
@@ -24,7 +24,7 @@ class Site:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@valued
 class OrderFact:
     """One order for massage.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 
@@ -19,13 +18,13 @@ from cds_service.evidence.reasons import asked
 from cds_service.evidence.scope import NOT_SIGNED, procedure_codes
 from cds_service.evidence.sites import at_ordered_site
 from cds_service.evidence.windows import overlap
-from cds_service.record.model import Resource
+from cds_service.record.model import Resource, valued
 
 RUNNING = frozenset({"active"})
 NEVER = NOT_SIGNED - {"completed"} | {"draft"}
 
 
-@dataclass(frozen=True, slots=True)
+@valued
 class OtherOrder:
     """A ServiceRequest of the record that is not one of the orders under review."""
 

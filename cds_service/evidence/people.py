@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 
@@ -14,7 +13,7 @@ from cds_service.evidence.codings import data, resolve, value
 from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf
 from cds_service.evidence.dates import parse_days
 from cds_service.evidence.quantities import Quantity, quantity
-from cds_service.record.model import Hole, Resource
+from cds_service.record.model import Hole, Resource, valued
 from cds_service.terminology.dialect import BARE, WORDS
 from cds_service.terminology.systems import normal_system
 
@@ -26,7 +25,7 @@ SELF = {"Patient": "patient", "RelatedPerson": "related-person"}
 """Words in a role list for an order by the patient or a relative."""
 
 
-@dataclass(frozen=True, slots=True)
+@valued
 class Person:
     """Somebody an order names.
 

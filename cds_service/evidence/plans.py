@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from cds_service.evidence import fields
 from cds_service.evidence.answer import Answer, Finding, Status
 from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf
 from cds_service.evidence.dates import Days
-from cds_service.record.model import Resource
+from cds_service.record.model import Resource, valued
 
 FOLLOW_UP = "follow-up-assessment"
 ABANDONED = frozenset({"cancelled", "stopped", "entered-in-error"})
 MEANT = frozenset({"proposal", "option"})
 
 
-@dataclass(frozen=True, slots=True)
+@valued
 class Activity:
     """An activity of a plan: codes and value sets, and when it is planned for."""
 
@@ -24,7 +23,7 @@ class Activity:
     scheduled: Days | None
 
 
-@dataclass(frozen=True, slots=True)
+@valued
 class Plan:
     """An active plan that has not run out."""
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from fractions import Fraction
 
@@ -15,7 +15,7 @@ from cds_service.evidence.dates import Days, parse_days
 from cds_service.evidence.form_items import item_answers, known_items, via_item, via_items
 from cds_service.evidence.forms import Form, Forms, meant, yes_or_no
 from cds_service.evidence.values import Value, flags_of, number_of, shown, value_of, word_of
-from cds_service.record.model import Resource
+from cds_service.record.model import Resource, valued
 from cds_service.terminology import Measure, promis
 
 USED = frozenset({"final", "amended", "corrected"})
@@ -25,7 +25,7 @@ OBSERVED, ANSWERED, SCORED = 0, 1, 2
 NO_ANSWERS: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Point:
     """One measurement on one scale.
 
@@ -33,7 +33,8 @@ class Point:
     which way it was scored. `version` is that of the form, None when not known. `raw` is the sum
     of the items behind a T-score, `error` its standard error. `source` says how it was recorded:
     observed, answered in a form, or scored here from a form's items. A measure that has no numbers
-    has `answers` in place of values: the value sets of a code, or yes or no.
+    has `answers` in place of values: the value sets of a code, or yes or no. `day` is the one it
+    counts on, the first one of a partial date. Points are never changed.
     """
 
     measure: str
@@ -50,11 +51,10 @@ class Point:
     flags: frozenset[str] = frozenset()
     answers: frozenset[str] = frozenset()
     late_baseline: bool = False
+    day: date = field(init=False)
 
-    @property
-    def day(self) -> date:
-        """The day it counts on; the first one of a partial date."""
-        return self.days.first
+    def __post_init__(self) -> None:
+        self.day = self.days.first
 
     @property
     def figure(self) -> str:
@@ -72,7 +72,7 @@ def in_order(point: Point) -> tuple[date, str, int]:
     return point.day, point.stamp, -point.source
 
 
-@dataclass(frozen=True, slots=True)
+@valued
 class _Source:
     """An Observation or a form as points are read from it."""
 
@@ -116,23 +116,29 @@ class Readings:
 
     def _read(self, observation: Resource, preliminary: bool) -> Iterator[Point]:
         """Yield what an Observation and its components say; note whether it answers one item."""
-        codings = fields.coded(self.facts, [observation.get("code")])
-        if (items := [code for _, code in codings if promis.is_item(code)]) and not preliminary:
-            self._single.append((items, observation))
-        measured = [(one, observation) for one in self.facts.terminology.measures_coded(codings)]
-        for part in fields.items(observation, "component"):
-            codings = fields.coded(self.facts, [part.get("code")])
-            if (items := [c for _, c in codings if promis.is_item(c)]) and not preliminary:
-                answer = {**observation, **part, "id": observation.get("id")}
-                self._single.append((items, answer))
-            measured += [(one, part) for one in self.facts.terminology.measures_coded(codings)]
+        measured = [
+            (one, observation) for one in self._measured(observation, observation, preliminary)
+        ]
+        if "component" in observation:
+            for part in fields.items(observation, "component"):
+                measured += [(one, part) for one in self._measured(part, observation, preliminary)]
         if measured:
             source = _observed(self.facts, observation, preliminary)
-            origins = list(self._origins(observation))
+            origins = list(self._origins(observation)) if "derivedFrom" in observation else ()
             for measure, holder in measured:
                 via = fields.via(self.facts, [holder.get("code")])
                 if point := self._point(measure, source, holder, origins, via):
                     yield point
+
+    def _measured(
+        self, holder: Resource, observation: Resource, preliminary: bool
+    ) -> Sequence[Measure]:
+        """Return what an Observation or a component measures; keep what answers an item."""
+        codings = fields.coded(self.facts, [holder.get("code")])
+        if not preliminary and (items := promis.items_among(codings)):
+            answer = {**observation, **holder, "id": observation.get("id")}
+            self._single.append((items, answer))
+        return self.facts.terminology.measures_coded(codings)
 
     def _origins(self, observation: Resource) -> Iterator[Form]:
         """Yield the forms that an Observation is derived from."""

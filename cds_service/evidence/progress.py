@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, timedelta
 from fractions import Fraction
-from functools import cached_property
 from itertools import takewhile
 
 from cds_service.evidence import fields
 from cds_service.evidence.answer import Answer, Finding, Status
+from cds_service.evidence.changes import HIGHER, LOWER, Change
 from cds_service.evidence.context import Context, Leaf, Spec, leaf, once
 from cds_service.evidence.measures import (
     Series,
@@ -24,59 +24,11 @@ from cds_service.evidence.measures import (
 from cds_service.evidence.points import Point
 from cds_service.evidence.visits import KEYS as VISIT_KEYS
 from cds_service.evidence.visits import anchor_or_order
+from cds_service.record.model import valued
 from cds_service.terminology import Measure
 
 PERCENT = Fraction(1, 100)
-LOWER, HIGHER = "lower", "higher"
-
-
-@dataclass(frozen=True, eq=False)
-class Change:
-    """A measurement beside the one it is compared with: `word` says which that is."""
-
-    measure: Measure
-    base: Point
-    point: Point
-    word: str
-
-    @cached_property
-    def finding(self) -> Finding:
-        """The later measurement, with the earlier one in its value."""
-        late = ", after the first visit" if self.base.late_baseline else ""
-        base = self.base
-        value = f"{self.point.figure} ({self.word} {base.figure} on {base.finding.date}{late})"
-        return replace(self.point.finding, value=value)
-
-    @cached_property
-    def gains(self) -> list[Fraction]:
-        """The gain, positive when better, on each scale that the record leaves open."""
-        lower = self.measure.better == LOWER
-        return [base - point if lower else point - base for base, point in self._pairs()]
-
-    def parts(self) -> list[Fraction | None]:
-        """Return the gain as a part of what could be gained; None where that is undefined."""
-        if self.measure.percent_of_raw:
-            return [self._part_of_raw()]
-        ideal = self.measure.ideal
-        pairs = self._pairs()
-        return [None if ideal is None else _part(base, point, ideal) for base, point in pairs]
-
-    def _pairs(self) -> list[tuple[Fraction, Fraction]]:
-        bases, points = self.base.values, self.point.values
-        if len(bases) == len(points):
-            return list(zip(bases, points, strict=True))
-        return [(base, point) for base in bases for point in points]
-
-    def _part_of_raw(self) -> Fraction | None:
-        base, point, ideal = self.base.raw, self.point.raw, self.measure.raw_ideal
-        if base is None or point is None or ideal is None:
-            return None
-        return _part(base, point, ideal)
-
-
-def _part(base: Fraction, point: Fraction, ideal: Fraction) -> Fraction | None:
-    """Return the share of the way from base to the ideal value that was gone."""
-    return None if base == ideal else (point - base) / (ideal - base)
+VERDICTS = {True: Status.MET, False: Status.NOT_MET, None: Status.UNKNOWN}
 
 
 Verdict = Callable[[Context, Change], Status]
@@ -107,8 +59,8 @@ def _reaching(size: object, *, worse: bool = False) -> Verdict:
         least = least_of(context, change.measure)
         if least is None:
             return Status.UNKNOWN
-        gains = (-gain if worse else gain for gain in change.gains)
-        return _agreed(gain >= least if least else gain > 0 for gain in gains)
+        gains = [-gain for gain in change.gains] if worse else change.gains
+        return _agreed([gain >= least if least else gain > 0 for gain in gains])
 
     return verdict
 
@@ -154,9 +106,9 @@ def _least(size: object) -> Callable[[Context, Measure], Fraction | None]:
 
 def _agreed(verdicts: Iterable[bool | None]) -> Status:
     found = set(verdicts)
-    if found == {True}:
-        return Status.MET
-    return Status.NOT_MET if found == {False} else Status.UNKNOWN
+    if len(found) != 1:
+        return Status.UNKNOWN
+    return VERDICTS[found.pop()]
 
 
 def _opposite(status: Status) -> Status:
@@ -176,7 +128,7 @@ def _differ(one: str | None, other: str | None) -> bool:
     return one.partition(" ")[0] == other.partition(" ")[0]
 
 
-@dataclass(frozen=True, slots=True)
+@valued
 class _Pairs:
     """Changes to judge; `odd` are points that can be compared with nothing."""
 
@@ -188,8 +140,10 @@ Against = Callable[[Context, Series, Point], Point | None]
 
 
 def _to_baseline(context: Context, series: Series, point: Point) -> Point | None:
-    found = baselines(context, series)
-    return next((b for b in found if b.day < point.day and comparable(b, point)), None)
+    for base in baselines(context, series):
+        if base.day < point.day and comparable(base, point):
+            return base
+    return None
 
 
 def _from_baseline(context: Context, series: Series) -> date:
@@ -256,15 +210,21 @@ def _change(
 def _pairs(
     context: Context, series: Series, points: Sequence[Point], against: Against, word: str
 ) -> _Pairs:
-    made = [(_change(context, series, against, word, point), point) for point in points]
-    changes = tuple(change for change, _ in made if change)
     has_base = word == "baseline" and bool(baselines(context, series))
-    return _Pairs(changes, tuple(point for change, point in made if has_base and not change))
+    changes, odd = [], []
+    for point in points:
+        if change := _change(context, series, against, word, point):
+            changes.append(change)
+        elif has_base:
+            odd.append(point)
+    return _Pairs(tuple(changes), tuple(odd))
 
 
-def _in_days(spec: Spec) -> Callable[[date, Point], bool]:
-    """Return what tells whether a point lies in the days of the episode asked about."""
-    span = spec.get("days") or {}
+def _in_days(spec: Spec) -> Callable[[date, Point], bool] | None:
+    """Return what tells whether a point lies in the days of the episode asked about, if any are."""
+    span = spec.get("days")
+    if not span:
+        return None
     first = fields.whole(span["from"]) if "from" in span else None
     last = fields.whole(span["to"]) if "to" in span else None
 
@@ -300,7 +260,7 @@ def progress(spec: Spec) -> Leaf:
         if holes and not certain:
             found = [(_doubted(status), findings) for status, findings in found]
         flat = [(status, finding) for status, findings in found for finding in findings]
-        return fields.answer(flat, holes, [finding for _, finding in flat])
+        return fields.answer(flat, holes, (finding for _, finding in flat))
 
     return ask
 
@@ -320,8 +280,10 @@ def _judge(spec: Spec) -> Callable[[Context, Series], Judged | None]:
     lasting = fields.whole(spec["lasting"]) if "lasting" in spec else None
 
     def judge(context: Context, series: Series) -> Judged | None:
-        anchor = anchor_or_order(context)
-        after = [one for one in follow_ups(context, series) if inside(anchor, one)]
+        after: Sequence[Point] = follow_ups(context, series)
+        if inside:
+            anchor = anchor_or_order(context)
+            after = [one for one in after if inside(anchor, one)]
         chosen = _chosen(context, after, point, lasting)
         pairs = _pairs(context, series, chosen, against, word)
         if point == "latest-two":

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
 
 from cds_service.evidence.answer import Finding
 from cds_service.evidence.context import Context, once
-from cds_service.record.model import Hole
+from cds_service.record.model import Hole, valued
 
 
-@dataclass(frozen=True, slots=True)
+@valued
 class Quantity:
     """A number, None when the record does not state it, with its evidence.
 
@@ -30,7 +29,7 @@ class Quantity:
 QuantityOf = Callable[[Context], Quantity]
 
 
-@dataclass(frozen=True, slots=True)
+@valued
 class QuantityKind:
     """A quantity of the policy vocabulary: how to work it out and which query keys it reads."""
 

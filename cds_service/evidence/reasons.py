@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 
 from cds_service.evidence import fields
@@ -13,7 +13,7 @@ from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf, once
 from cds_service.evidence.diagnoses import ConditionFact, Conditions, condition_fact
 from cds_service.evidence.fields import Coding
 from cds_service.evidence.orders import OrderFact
-from cds_service.record.model import Resource
+from cds_service.record.model import Resource, valued
 from cds_service.terminology.systems import ICD10CM, SNOMED, normal_code, normal_system
 
 DROPPED = frozenset({"refuted", "entered-in-error"})
@@ -21,7 +21,7 @@ ICD_CATEGORY = 3
 SYSTEMS = {"icd-10-cm": ICD10CM, "snomed-ct": SNOMED}
 
 
-@dataclass(frozen=True, slots=True)
+@valued
 class Reason:
     """One reason of an order.
 
@@ -67,7 +67,7 @@ class Reason:
         return Finding(self.order, self.authored, code, self.text, value_sets=sets, via=self.via)
 
 
-@dataclass(frozen=True, slots=True)
+@valued
 class Asked:
     """Diagnoses and reasons as one question sees them."""
 

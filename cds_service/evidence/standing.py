@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import date
 
 from cds_service.evidence.answer import Finding, Status
@@ -11,12 +10,13 @@ from cds_service.evidence.codings import data
 from cds_service.evidence.context import Context, Facts
 from cds_service.evidence.documents import Document, Documents
 from cds_service.evidence.encounters import Encounters, Event
+from cds_service.record.model import valued
 
 KEYS = ("encounters", "documents")
 CHRONIC_LIMIT = "addressed-chronic-days"
 
 
-@dataclass(frozen=True, slots=True)
+@valued
 class Standing:
     """What the record says was done about a finding.
 
@@ -34,7 +34,7 @@ class Standing:
         return tuple(dict.fromkeys(item for item in found if item))
 
 
-@dataclass(frozen=True, slots=True)
+@valued
 class Act:
     """Something a clinician did on a day, with the value sets of what it was about."""
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
 from cds_service.evidence import fields
-from cds_service.record.model import Resource
+from cds_service.record.model import Resource, valued
 from cds_service.terminology import Measure
 
 LOW = frozenset({"L", "LL", "LU", "<"})
@@ -25,7 +24,7 @@ def number_of(holder: Resource) -> tuple[object, str | None]:
     return next((one for one in written if fields.number(one) is not None), None), None
 
 
-@dataclass(frozen=True, slots=True)
+@valued
 class Value:
     """A number as written, as it counts on the measure's scale, and as people read it."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, timedelta
 from fractions import Fraction
 from itertools import filterfalse
@@ -14,7 +14,7 @@ from cds_service.evidence.answer import Finding
 from cds_service.evidence.context import Context, Facts, once
 from cds_service.evidence.dates import Days
 from cds_service.evidence.quantities import Quantity, quantity
-from cds_service.record.model import Resource
+from cds_service.record.model import Resource, valued
 
 MASSAGE = "massage-procedure"
 KEYS = ("procedures", "encounters")
@@ -24,7 +24,7 @@ UNSUPPORTED = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@valued
 class Visit:
     """One day of massage, or a visit of which only month or year is known."""
 
@@ -53,7 +53,7 @@ class Visits:
         self.onsets = _onsets(facts)
 
 
-@dataclass(frozen=True, slots=True)
+@valued
 class Episode:
     """The current episode: its visits, oldest first, and its anchor, the day of the first.
 

@@ -17,13 +17,14 @@ from cds_service.policies.kleene import (
     at_least_status,
     distinct,
     unique,
+    united,
 )
-from cds_service.record.model import Hole
+from cds_service.record.model import Hole, valued
 
 AmountOf = Callable[[Context], Quantity]
 
 
-@dataclass(frozen=True, slots=True)
+@valued
 class Outcome:
     """What a criterion came to in one evaluation.
 
@@ -48,7 +49,7 @@ class Outcome:
 NOT_APPLICABLE = Outcome(Status.NA, Status.NA)
 
 
-@dataclass(frozen=True, slots=True)
+@valued
 class Row:
     """One row of a decision: when its answer is met, the criterion is `status`.
 
@@ -213,8 +214,8 @@ class Group:
         status = self._fold([outcome.weight for outcome in outcomes])
         if status is not Status.MET:
             return Outcome(status, status)
-        met = (outcome for outcome in outcomes if outcome.weight is Status.MET)
-        return Outcome(status, status, distinct(f for outcome in met for f in outcome.findings))
+        met = [outcome.findings for outcome in outcomes if outcome.weight is Status.MET]
+        return Outcome(status, status, united(met))
 
     def _fold(self, weights: Sequence[Status]) -> Status:
         if self.operator == "all":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 
 from cds_service.evidence.answer import Answer, Finding, Status
 from cds_service.evidence.context import Context, Leaf
@@ -95,11 +96,17 @@ def _until(
 
 def _gather(answers: Sequence[Answer], status: Status) -> Answer:
     """Keep what bears on the result: for unknown, what is open; else what agrees with it."""
-    bearing = [a for a in answers if a.status is status] or list(answers)
+    bearing = [a for a in answers if a.status is status] or answers
     if status is Status.UNKNOWN:
-        bearing = [a for a in answers if a.status in (Status.UNKNOWN, Status.MET)]
-    holes = tuple(h for a in answers if a.status is Status.UNKNOWN for h in a.holes)
-    return Answer(status, distinct(f for a in bearing for f in a.findings), unique(holes))
+        bearing = [a for a in answers if a.status is Status.UNKNOWN or a.status is Status.MET]
+    holes = [h for a in answers if a.holes and a.status is Status.UNKNOWN for h in a.holes]
+    return Answer(status, united([a.findings for a in bearing]), unique(holes))
+
+
+def united(several: Iterable[tuple[Finding, ...]]) -> tuple[Finding, ...]:
+    """Return the findings of several answers, each once."""
+    telling = [findings for findings in several if findings]
+    return distinct(chain.from_iterable(telling)) if telling else ()
 
 
 def distinct(findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -112,4 +119,4 @@ def distinct(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 def unique(holes: Iterable[Hole]) -> tuple[Hole, ...]:
     """Drop repeated holes, keeping the order."""
-    return tuple(dict.fromkeys(holes))
+    return tuple(dict.fromkeys(holes)) if holes else ()

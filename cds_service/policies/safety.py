@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 
 from cds_service.evaluation import SafetyFinding
@@ -13,7 +13,7 @@ from cds_service.evidence.forms import denied_on
 from cds_service.evidence.standing import KEYS as STANDING_KEYS
 from cds_service.evidence.standing import Standing, standing
 from cds_service.policies.kleene import distinct, unique
-from cds_service.record.model import Hole
+from cds_service.record.model import Hole, valued
 
 URGENCIES = ("ED-now", "PCP-prompt", "specialist", "caution")
 EFFECTS = ("stop", "hold", "none")
@@ -21,7 +21,7 @@ SCREEN_KEYS = ("responses",)
 EVALUATED_URGENCIES = ("ED-now", "PCP-prompt")
 
 
-@dataclass(frozen=True, slots=True)
+@valued
 class Sighting:
     """One finding of a rule with the grade of its evidence and how it stands (G-21).
 
@@ -38,7 +38,7 @@ class Sighting:
 Fits = Callable[[Sighting, Context], bool]
 
 
-@dataclass(frozen=True, slots=True)
+@valued
 class JudgeRow:
     """A row of `judge`: for a sighting that fits, the urgency and the effect."""
 
@@ -50,7 +50,7 @@ class JudgeRow:
     when: Leaf | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@valued
 class Evidence:
     """One way to find something, with its grade; `when` is what must hold besides.
 
@@ -74,7 +74,7 @@ class Evidence:
         return Answer(Status.UNKNOWN, answer.findings, holes), "P"
 
 
-@dataclass(frozen=True, slots=True)
+@valued
 class SafetyRule:
     """A red flag, contraindication or caution as compiled.
 
@@ -105,7 +105,7 @@ class SafetyRule:
         return any(row.effect != "none" or row.urgency == "ED-now" for row in self.judge)
 
 
-@dataclass(frozen=True, slots=True)
+@valued
 class Judged:
     """One sighting with its verdict."""
 
@@ -119,7 +119,7 @@ class Judged:
     supposed: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@valued
 class Raised:
     """What one rule came to: its judged sightings (none: nothing found) and its holes."""
 
@@ -300,7 +300,7 @@ def _lowered(row: JudgeRow, sighting: Sighting, acknowledged: bool, doubtful: bo
     return "stop"
 
 
-@dataclass(frozen=True, slots=True)
+@valued
 class Overlay:
     """The shared list as one policy reads it (G-20)."""
 

@@ -73,6 +73,12 @@ def is_item(code: str) -> bool:
     return code in _tables().items
 
 
+def items_among(codings: Iterable[tuple[str | None, str]]) -> list[str]:
+    """Return the codes among (system, code) pairs that are such items."""
+    known = _tables().items
+    return [code for _, code in codings if code in known]
+
+
 def items() -> tuple[str, ...]:
     """Return the LOINC codes of the items of PROMIS-29 domains that are scored by a sum."""
     return tuple(code for domain in _tables().domains for code in domain.items)

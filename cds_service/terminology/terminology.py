@@ -40,6 +40,7 @@ class Terminology:
         self._index = Index(self._value_sets.values())
         self._holders = lru_cache(_REMEMBERED_CODES)(self._find)
         self._measured = lru_cache(_REMEMBERED_CODES)(self._find_measures)
+        self._coded = lru_cache(_REMEMBERED_CODES)(self._find_coded)
         self._stated = lru_cache(_REMEMBERED_CODES)(self._find_stated)
         self._members = lru_cache(_REMEMBERED_CODES)(self._find_members)
         self._places = places
@@ -130,6 +131,9 @@ class Terminology:
 
         Where a site's own code says how values are written, it is that form which is given.
         """
+        return self._coded(tuple(codings))
+
+    def _find_coded(self, codings: tuple[Coding, ...]) -> tuple[Measure, ...]:
         found: dict[str, Measure] = {}
         for system, code in codings:
             for measure in self.measure_of(system, code):
