@@ -36,7 +36,8 @@ Page = Callable[[str], str | None]
 class Teller:
     """Writes the cards of one call in the shape of one version.
 
-    `early` is for orders that are not signed yet: of them only what is grave is told.
+    `early` is for orders that are not signed yet: of them only what is grave is told. Where no user
+    is named, as on dispatch, nobody could ask for an order: there are no clicks.
     """
 
     request: CardRequest
@@ -69,7 +70,8 @@ class Teller:
             label = next(
                 (_insurer(one) for one in evaluations if set(one.orders) & set(draft.orders)), ""
             )
-            kept = [one for one in draft.suggestions if adds_order(one["key"])]
+            clicks = draft.suggestions if self.request.user else ()
+            kept = [one for one in clicks if adds_order(one["key"])]
             yield replace(draft, label=label or draft.label, suggestions=kept)
 
     def _of(self, assertion: Assertion, offered: frozenset[str]) -> Iterator[Draft]:
@@ -109,9 +111,11 @@ class Teller:
     def _clicks(
         self, assertion: Assertion, view: Json, offered: frozenset[str]
     ) -> Iterator[Draft | None]:
+        if not self.request.user:
+            return
         every = wishes_of(assertion.evaluation, view)
         wishes = [wish for wish in every if wish.key not in offered]
-        if assertion.state in _ASK and self.request.user:
+        if assertion.state in _ASK:
             yield self._offer("crd-orders", assertion, view, wishes, adds_order)
         if assertion.state in _CHANGE:
             yield self._offer("crd-change", assertion, view, wishes, changes_order)
