@@ -8,7 +8,7 @@ from time import perf_counter
 from flask import Flask, Response, g
 
 import fhir_fixtures
-from cds_service.auth.addresses import is_loopback, lies_under
+from cds_service.auth.addresses import is_base, is_loopback, lies_under
 from cds_service.auth.signer import Signer
 from cds_service.record.client import fhir_session
 from cds_service.sandbox import SandboxStore, sandbox_blueprint
@@ -35,7 +35,8 @@ def _outside(settings: Settings) -> Outside:
     named = settings.demo_fhir_servers
 
     def allowed(base: str) -> bool:
-        return is_loopback(base) or any(lies_under(base, server) for server in named)
+        known = is_loopback(base) or any(lies_under(base, server) for server in named)
+        return known and is_base(base)
 
     return Outside(fhir_session(verify=certificates(settings)), allowed, named)
 

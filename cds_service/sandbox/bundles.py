@@ -8,7 +8,12 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from cds_service.sandbox.outcome import FhirError
-from cds_service.sandbox.references import renamed_references, with_references
+from cds_service.sandbox.references import (
+    Rename,
+    renamed_references,
+    renaming,
+    with_references,
+)
 from cds_service.sandbox.search import parameters_of, parse, search
 from cds_service.sandbox.store import Resource, SandboxStore, checked
 
@@ -42,11 +47,11 @@ def _entries(bundle: Entry) -> list[Entry]:
 def _answers(store: SandboxStore, entries: list[Entry], base: str, whole: bool) -> list[Resource]:
     identities = {index: store.new_id() for index, _ in enumerate(entries)}
     created = ((entries[at], key) for at, key in identities.items() if _creates(entries[at]))
-    renamed = renamed_references(created)
+    rename = renaming(renamed_references(created))
     answers: dict[int, Resource] = {}
     for index in sorted(identities, key=lambda place: _rank(entries[place])):
         try:
-            answers[index] = _carry_out(store, entries[index], identities[index], renamed, base)
+            answers[index] = _carry_out(store, entries[index], identities[index], rename, base)
         except FhirError as error:
             if whole:
                 raise FhirError(error.status, error.code, f"entry {index}: {error.text}") from error
@@ -70,7 +75,7 @@ def _creates(entry: Entry) -> bool:
 
 
 def _carry_out(
-    store: SandboxStore, entry: Entry, identity: str, renamed: Mapping[str, str], base: str
+    store: SandboxStore, entry: Entry, identity: str, rename: Rename, base: str
 ) -> Resource:
     method, address = _request(entry)
     url = urlsplit(address.removeprefix(f"{base}/"))
@@ -80,7 +85,7 @@ def _carry_out(
     if url.query:
         raise FhirError(400, "not-supported", f"conditional {method} is not supported: {address}")
     parameters_of(kind)
-    body = with_references(entry.get("resource"), renamed)
+    body = with_references(entry.get("resource"), rename)
     if method == "POST" and not target:
         return _done(store.create(checked(body, kind), identity), 201)
     if method == "PUT" and target:

@@ -14,7 +14,7 @@ from uuid import uuid4
 import orjson
 
 from cds_service.sandbox.outcome import FhirError
-from cds_service.sandbox.references import renamed_references, with_references
+from cds_service.sandbox.references import renamed_references, renaming, with_references
 
 Resource = dict[str, Any]
 Key = tuple[str, str]  # resource type, id
@@ -72,14 +72,15 @@ class SandboxStore:
         """Keep a patient with its record until the next reset; return the patient's id.
 
         `entries` are those of a Bundle with one Patient. An id that is taken is given anew, and
-        references inside the Bundle follow, also those by `fullUrl`.
+        references inside the Bundle follow, also those by full URL.
         """
         listed = list(entries)
         with self._lock:
             identities = [self._free_id(entry["resource"]) for entry in listed]
-            renamed = renamed_references(zip(listed, identities, strict=True))
+            names = renamed_references(zip(listed, identities, strict=True))
+            rename = renaming(names, anywhere=True)
             for entry, identity in zip(listed, identities, strict=True):
-                self._put({**with_references(entry["resource"], renamed), "id": identity})
+                self._put({**with_references(entry["resource"], rename), "id": identity})
             patient = next(
                 identity
                 for entry, identity in zip(listed, identities, strict=True)

@@ -85,6 +85,12 @@ def patient_lines(store: Chart) -> list[PatientLine]:
     return sorted(lines, key=lambda line: line.name)
 
 
+def patient_head(patient: Resource) -> PatientLine:
+    """Return one patient by name, sex and birth alone."""
+    key = str(patient["id"])
+    return PatientLine(key, human_name(patient) or key, _about(patient), "", "")
+
+
 def patient_line(store: Chart, patient: Resource) -> PatientLine:
     """Return one patient as the list shows it."""
     key = str(patient["id"])

@@ -71,10 +71,16 @@ class Outside:
 
 @dataclass(frozen=True)
 class Server:
-    """One server as a chart of one patient at a time."""
+    """One server as a chart of one patient at a time.
+
+    All its readings share one deadline, `ends`. `unread` has the types that could not be read, with
+    the reason.
+    """
 
     base: str
     session: Session
+    ends: float = field(default_factory=lambda: monotonic() + SECONDS)
+    unread: dict[str, str] = field(default_factory=dict)
     requests: Mapping[str, Any] = field(default_factory=dict)
     stories: Mapping[str, str] = field(default_factory=dict)
 
@@ -86,7 +92,7 @@ class Server:
     def fetch(self, form: str, pages: int = MOST_PAGES) -> Reading:
         """Return what the server has under a path and query below its base."""
         limits = Limits(max_pages=pages)
-        client = FhirClient(self.base, None, self.session, monotonic() + SECONDS, limits)
+        client = FhirClient(self.base, None, self.session, self.ends, limits)
         return client.fetch([form])
 
     def patients(self, words: str) -> list[Resource]:
@@ -125,7 +131,10 @@ class Server:
 
     def of_patient(self, kind: str, patient: str) -> list[Resource]:
         """Return a patient's resources of a type, as far as they can be had."""
-        found = _resources(self.fetch(f"{kind}?patient={quote(patient, safe='')}"))
+        reading = self.fetch(f"{kind}?patient={quote(patient, safe='')}")
+        if reading.reason:
+            self.unread[kind] = reading.reason
+        found = _resources(reading)
         return [one for one in found if one.get("resourceType") == kind]
 
 

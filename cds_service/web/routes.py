@@ -16,6 +16,7 @@ from cds_service.web.chart import (
     drafts_of,
     options,
     order_codes,
+    patient_head,
     patient_line,
     patient_lines,
     performers,
@@ -121,7 +122,7 @@ class View:
         server = self.outside.server(base)
         if key:
             return {"chosen": _chosen(server, key, server.patient(key)), "away": server}
-        return {"found": [patient_line(server, one) for one in server.patients(shown["find"])]}
+        return {"found": [patient_head(one) for one in server.patients(shown["find"])]}
 
 
 def _add_page(blueprint: Blueprint, view: View) -> None:

@@ -152,6 +152,19 @@ def test_override_is_told_with_reason_and_comment(open_page, site):
     assert entry["overrideReason"]["userComment"] == "seen today"
 
 
+def test_what_was_overridden_stays_so_when_signed_again(open_page):
+    page = open_page("/?patient=ann")
+    sign(page)
+    page.get_by_text("Override: proceed without it").click()
+    page.get_by_role("button", name="Clinical judgement").click()
+    expect(page.locator(".overridden")).to_contain_text("The service was told")
+    sign(page)
+    expect(page.locator(".overridden")).to_contain_text("Overridden before: Clinical judgement")
+    expect(page.locator("article.card")).to_be_hidden()
+    page.get_by_role("button", name="Show again").click()
+    expect(page.locator("article.card")).to_be_visible()
+
+
 def test_an_emergency_without_reasons_cannot_be_dismissed(open_page):
     page = open_page("/?patient=bea")
     sign(page)

@@ -57,6 +57,11 @@ HELD = {
         {"resource": {"resourceType": "Coverage", "id": "cov", "status": "active"}},
     ],
 }
+BY_URL = {
+    "resourceType": "Goal",
+    "id": "goal",
+    "subject": {"reference": "https://ehr.example.org/fhir/Patient/ann/_history/3"},
+}
 
 
 @pytest.fixture
@@ -99,6 +104,12 @@ def test_clashing_ids_are_given_anew_and_references_follow(client, store):
     assert coverage["id"] != "cov"
     assert condition["subject"] == {"reference": f"Patient/{key}"}
     assert condition["id"]
+
+
+def test_references_by_full_url_follow(client, store):
+    body = OWN | {"entry": [*OWN["entry"], {"resource": BY_URL}]}
+    key = bring(client, body).get_json()["patient"]
+    assert [goal["id"] for goal in store.of_patient("Goal", key)] == ["goal"]
 
 
 def test_ids_that_are_free_stay(store):
@@ -208,6 +219,21 @@ def test_a_patient_of_another_server_has_a_page(looking, elsewhere):
     assert f'data-fhir="{elsewhere}"' in page.text
     assert f'data-reads="/outside/{token_of(elsewhere)}"' in page.text
     assert "data-keeps" not in page.text
+
+
+def test_what_could_not_be_read_there_is_named(looking):
+    app = Flask("half")
+
+    @app.get("/fhir/<path:rest>")
+    def half(rest):
+        patient = {"resourceType": "Patient", "id": "away"}
+        return patient if rest == "Patient/away" else ({"resourceType": "OperationOutcome"}, 500)
+
+    with serve(app) as url:
+        base = f"{url}/fhir"
+        text = looking.get("/", query_string={"server": base, "patient": "away"}).text
+    assert "Could not be read there" in text
+    assert "Coverage (http-500)" in text
 
 
 def test_unknown_patient_there_is_not_found(looking, elsewhere):

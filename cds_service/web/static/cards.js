@@ -6,11 +6,12 @@ import { INDICATOR } from "./words.js";
 
 const RANK = ["critical", "warning", "info"];
 
-// `desk` says what became of a card: take(card, suggestion), override(card, reason, comment); and tells
-// with held(suggestion) that what it would add is there already.
+// `desk` takes what is done with a card: take(card, suggestion), override(card, reason, comment). It tells
+// with held(suggestion) that what it would add is there already, with answered(card) the reason for
+// which the same card was overridden before.
 export function cardList(cards, desk) {
   const ranked = [...cards].sort((one, other) => rank(one) - rank(other));
-  return ranked.map((card) => cardNode(card, desk));
+  return ranked.flatMap((card) => answeredBefore(card, cardNode(card, desk), desk));
 }
 
 function rank(card) {
@@ -101,12 +102,23 @@ function overrideBox(card, desk, article) {
   );
 }
 
+function answeredBefore(card, article, desk) {
+  const reason = desk.answered(card);
+  if (!reason) return [article];
+  return [article, inItsPlace(article, `Overridden before: ${reason}. ${card.summary}`)];
+}
+
+// Hides a card and gives the line that stands for it.
+function inItsPlace(article, words, ...more) {
+  const back = el("button", { type: "button", class: "quiet", onclick: () => restore(article, line) }, "Show again");
+  const line = el("p", { class: "overridden", tabindex: "-1" }, words, " ", ...more, " ", back);
+  article.hidden = true;
+  return line;
+}
+
 async function dismiss(article, card, reason, comment, desk) {
   const sent = el("small", {}, "Telling the service…");
-  const back = el("button", { type: "button", class: "quiet", onclick: () => restore(article, line) }, "Show again");
-  const words = `Overridden: ${reason.display ?? reason.code}. ${card.summary}`;
-  const line = el("p", { class: "overridden", tabindex: "-1" }, words, " ", sent, " ", back);
-  article.hidden = true;
+  const line = inItsPlace(article, `Overridden: ${reason.display ?? reason.code}. ${card.summary}`, sent);
   article.after(line);
   line.focus();
   const answer = await desk.override(card, reason, comment);

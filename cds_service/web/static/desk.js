@@ -28,6 +28,7 @@ export class Desk {
     this.held = new Held();
     this.cards = [];
     this.taken = new Set();
+    this.overridden = new Map();
   }
 
   async open() {
@@ -124,6 +125,7 @@ export class Desk {
       take: (card, suggestion) => this.take(card, suggestion),
       override: (card, reason, comment) => this.override(card, reason, comment),
       held: (suggestion) => this.held.has(suggestion),
+      answered: (card) => (card.indicator === "critical" ? undefined : this.overridden.get(keyOf(card))),
     };
   }
 
@@ -146,14 +148,15 @@ export class Desk {
     }
     this.taken.add(suggestion.uuid);
     this.bringIn(actions, answer.made);
-    await this.tell({ card: card.uuid, outcome: "accepted", acceptedSuggestions: [{ id: suggestion.uuid }] });
-    return this.sign(`Done: ${suggestion.label}. `);
+    const told = await this.tell({ card: card.uuid, outcome: "accepted", acceptedSuggestions: [{ id: suggestion.uuid }] });
+    return this.sign(`Done: ${suggestion.label}.${told.ok ? "" : " The service could not be told of it."} `);
   }
 
   override(card, { code, system, display }, userComment) {
     const reason = code ? { reason: { code, system, display } } : {};
     const overrideReason = { ...reason, ...(userComment ? { userComment } : {}) };
     const why = Object.keys(overrideReason).length ? { overrideReason } : {};
+    this.overridden.set(keyOf(card), display ?? code);
     return this.tell({ card: card.uuid, outcome: "overridden", ...why });
   }
 
@@ -195,10 +198,15 @@ export class Desk {
   }
 }
 
+// The same card comes back under another uuid when the order is signed again.
+function keyOf(card) {
+  return JSON.stringify([card.source?.label, card.summary]);
+}
+
 // An emergency is said aloud, before anything else is read.
 function alarm(cards) {
-  const urgent = cards.filter((card) => card.matches(".critical"));
-  return urgent.map((card) => card.querySelector("h3").textContent).join(". ");
+  const urgent = cards.filter((node) => node.matches(".critical"));
+  return urgent.map((node) => node.querySelector("h3").textContent).join(". ");
 }
 
 // Where the results already begin on the screen it stays still, so that the patient's name stays too.

@@ -25,8 +25,9 @@ export class Record {
     return { ...answer, made: list(answer.body?.entry).map((one) => one.resource) };
   }
 
-  // The tasks of the patient's list, as far as they can be had.
+  // The tasks of the patient's list, as far as they can be had; on a server without our writes there are none of ours.
   async tasks(patient) {
+    if (!this.keeps) return [];
     const answer = await this.read(`Task?patient=${encodeURIComponent(patient)}&_count=200`);
     return answer.ok ? list(answer.body?.entry).map((one) => one.resource).filter(Boolean) : [];
   }
