@@ -10,10 +10,12 @@ from time import monotonic
 from typing import Any
 
 from cds_service.comparison import Compared, compare
+from cds_service.course import courses
 from cds_service.evaluation import Evaluation
 from cds_service.hooks.client import Client
 from cds_service.hooks.errors import HookError
 from cds_service.hooks.request import HookRequest, parse_request
+from cds_service.pictured import shown
 from cds_service.review import Case, Payer, review
 from cds_service.reviewer import Reviewer
 
@@ -44,6 +46,12 @@ class Explorer:
         request = self._request(body)
         found = compare(self._whole(request), self.reviewer.rules)
         return {"compared": [_compared(one) for one in found]}
+
+    def course(self, body: bytes) -> Json:
+        """Return how scores went, as each coverage's policy reads them."""
+        request = self._request(body)
+        _, case, _ = self.reviewer.evaluations(request)
+        return {"courses": [shown(one) for one in courses(case, self.reviewer.rules)]}
 
     def _request(self, body: bytes) -> HookRequest:
         return replace(parse_request(body), client=self.client)

@@ -104,6 +104,23 @@ def _least(size: object) -> Callable[[Context, Measure], Fraction | None]:
     return least
 
 
+def reached_at(context: Context, measure: Measure, base: Fraction, size: object) -> Fraction | None:
+    """Return the value at which a measure is better than `base` by a size; for any gain `base`.
+
+    None where that is undefined: no difference is set for the measure, or a percentage is taken on
+    a raw sum.
+    """
+    if measure.better not in (LOWER, HIGHER):
+        return None
+    if isinstance(size, Mapping) and "percent" in size:
+        ideal = measure.ideal
+        return None if ideal is None else base + (ideal - base) * size["percent"] * PERCENT
+    least = _least(size)(context, measure)
+    if least is None:
+        return None
+    return base - least if measure.better == LOWER else base + least
+
+
 def _agreed(verdicts: Iterable[bool | None]) -> Status:
     found = set(verdicts)
     if len(found) != 1:

@@ -192,6 +192,15 @@ class _Check:
         for path, word, ids in _lists(self.data):
             if word in ITEM_LISTS:
                 yield from self._known_items(path, ids)
+        yield from self._targets()
+
+    def _targets(self) -> Iterator[Problem]:
+        for index, entry in enumerate(self.data.get("targets", ())):
+            path = ("targets", index)
+            if entry["rule"] not in self.criteria:
+                what = f"unknown criterion '{entry['rule']}'"
+                yield self.source.problem(path, what, "name a criterion of this file")
+            yield from self._made(path, "progress", {"of": entry["of"], "better-by": "any"})
 
     def _known_items(self, path: Path, ids: Sequence[str]) -> Iterator[Problem]:
         for name in ids:

@@ -67,6 +67,7 @@ def shown(outline: Outline) -> str:
         _titled("How it decides", _rules(outline.rules())),
         _titled("Named questions", _named(outline)),
         _titled("Numbers", (line for use in outline.used_numbers() for line in _number(use))),
+        _titled("Targets", outline.targets()),
         _titled("Safety", _safety(outline)),
         _titled("What can be asked for", _items(outline)),
         _titled("Information", _information(outline)),

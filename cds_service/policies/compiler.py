@@ -18,6 +18,7 @@ from cds_service.policies.criteria import Body, Criterion, Decision, Definite, G
 from cds_service.policies.expressions import Scope, parameters_in, walk
 from cds_service.policies.policy import Item, Policy
 from cds_service.policies.safety import Evidence, Fits, JudgeRow, Overlay, SafetyRule, Sighting
+from cds_service.policies.targets import targets_of
 
 UNDECIDED = ("not-computable", "asked")
 GROUPS = ("all", "any", "at-least")
@@ -78,6 +79,7 @@ class Compiler:
             route=tuple(data.get("not-covered-route", ())),
             parameters=self.parameters,
             keys=keys_of(data) | keys_of(self.overlay_data),
+            targets=tuple(targets_of(data, self.scope)),
         )
 
     def _criteria(self) -> dict[str, Criterion]:

@@ -57,6 +57,7 @@ def _version(outline: Outline, several: bool) -> Iterator[str]:
     yield from _titled("How it decides", _rules(outline.rules()))
     yield from _titled("Named questions", _named(outline))
     yield from _titled("Numbers", _numbers(outline))
+    yield from _titled("Targets", (f"- {_plain(line)}" for line in outline.targets()))
     yield from _titled("Safety", _safety(outline))
     yield from _titled("What can be asked for", _items(outline))
     yield from _titled("Information", _information(outline))

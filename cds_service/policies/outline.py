@@ -154,6 +154,16 @@ class Outline:
         shared = [name for name in used if name not in own and name in self.numbers]
         return [self.numbers[name] for name in (*own, *shared)]
 
+    def targets(self) -> list[str]:
+        """Return what scores should have come to, in words."""
+        return [self._target(entry) for entry in self.data.get("targets", ())]
+
+    def _target(self, entry: Mapping[str, Any]) -> str:
+        better, days = entry["better-by"], entry.get("days", {})
+        size = better if isinstance(better, str) else amount_words(better["percent"], self.numbers)
+        span = (f" {word} day {amount_words(day, self.numbers)}" for word, day in days.items())
+        return f"{entry['rule']}: {', '.join(entry['of'])} better by {size}{''.join(span)}"
+
     def safety(self) -> list[SafetyLine]:
         """Return the safety rules."""
         stated = self.data.get("safety", {})

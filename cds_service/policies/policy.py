@@ -26,6 +26,7 @@ from cds_service.policies.expressions import RUN, Running
 from cds_service.policies.kleene import unique
 from cds_service.policies.safety import Overlay, Raised, SafetyRule, raise_rule
 from cds_service.policies.supposing import documented, supposing
+from cds_service.policies.targets import Target
 from cds_service.record.model import Hole
 
 _INSERT = re.compile(r"\{([a-z]+\.[a-z-]+|\$[a-z0-9-]+)\}")
@@ -87,6 +88,7 @@ class Policy:
     route: tuple[str, ...]
     parameters: Mapping[str, ParameterUse]
     keys: frozenset[str]
+    targets: tuple[Target, ...] = ()
     numbers: Mapping[str, Fraction] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -20,7 +20,9 @@ YEARS = frozenset({"a", "years"})
 SITES = frozenset({"sites", "1"})
 
 BY_KEY = {
-    **dict.fromkeys(("within", "older-than", "from", "to", "apart", "lasting", "for"), DAYS),
+    **dict.fromkeys(
+        ("within", "older-than", "from", "to", "before", "after", "apart", "lasting", "for"), DAYS
+    ),
     "percent": PERCENT,
     "mcid-share": SHARE,
     "to-share": SHARE,

@@ -20,6 +20,9 @@ class Explorer(Protocol):
     def compare(self, body: bytes) -> Json:
         """Return what every policy says."""
 
+    def course(self, body: bytes) -> Json:
+        """Return how scores went."""
+
 
 def exploring_blueprint(explorer: Explorer, *, max_body: int) -> Blueprint:
     """Return the routes; `max_body` bytes are the most that a question may send."""
@@ -31,7 +34,8 @@ def exploring_blueprint(explorer: Explorer, *, max_body: int) -> Blueprint:
 
         return answer
 
-    for path, question in (("what-if", explorer.what_if), ("compare", explorer.compare)):
+    asked = {"what-if": explorer.what_if, "compare": explorer.compare, "course": explorer.course}
+    for path, question in asked.items():
         routes.add_url_rule(f"/{path}", path, answered(question), methods=["POST"])
     return routes
 

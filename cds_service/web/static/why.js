@@ -2,6 +2,7 @@
 
 import { el, fold, icon, list } from "./dom.js";
 import { comparePanel } from "./compare.js";
+import { picturesPanel } from "./pictures.js";
 import { WhatIf } from "./suppose.js";
 import { DETERMINATION, EFFECT, OPERATOR, PRIOR_AUTH, STATUS, URGENCY, amountWords, limitWords } from "./words.js";
 
@@ -14,7 +15,8 @@ export function whyPanel(evaluations, open, request = null) {
   const asking = { open, whatIf: new WhatIf(request, evaluations) };
   const panel = fold("Why: criteria and evidence", true, evaluations.map((item) => evaluationNode(item, asking)));
   panel.className = "panel";
-  return request ? el("div", { class: "looking" }, panel, comparePanel(request)) : panel;
+  if (!request) return panel;
+  return el("div", { class: "looking" }, panel, picturesPanel(request, open), comparePanel(request));
 }
 
 function evaluationNode(item, asking) {
@@ -130,7 +132,8 @@ function headline(one) {
 
 // The rule's id, and the section of the payer's document that says it.
 function origin(one) {
-  const place = [list(one.sections).join(", "), one.source].filter(Boolean).join(", ");
+  const sections = one.operator ? [] : list(one.sections);
+  const place = [...sections, one.source].filter(Boolean).join(", ");
   return el("code", {}, [one.id, place].filter(Boolean).join(" · "));
 }
 
