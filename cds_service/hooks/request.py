@@ -17,6 +17,11 @@ from cds_service.hooks.errors import HookError
 Resource = dict[str, Any]
 
 EXPLAIN = "massage-cds.explain"
+SELECT = "order-select"
+STRAY = (
+    "The selection names no entry of context.draftOrders: send type and id of one, such as "
+    "ServiceRequest/123, or its fullUrl."
+)
 
 _CONTENT = ("context", "draftOrders", "entry")
 _TOKEN_TYPE = ("fhirAuthorization", "token_type")
@@ -143,6 +148,7 @@ def read_request(value: Mapping[str, Any], hook: str | None = None) -> HookReque
     _refuse_breach(envelope, hook)
     context = envelope["context"]
     patient = context["patientId"]
+    orders = _draft_orders(context, patient)
     return HookRequest(
         hook=envelope["hook"],
         hook_instance=envelope["hookInstance"].lower(),
@@ -150,8 +156,8 @@ def read_request(value: Mapping[str, Any], hook: str | None = None) -> HookReque
         user_id=_text(context.get("userId")),
         encounter_id=_text(context.get("encounterId")),
         context=value["context"],
-        draft_orders=_draft_orders(context, patient),
-        selections=_selections(context),
+        draft_orders=orders,
+        selections=_selections(context, orders if envelope["hook"] == SELECT else None),
         fhir_server=_fhir_server(envelope),
         authorization=_authorization(envelope, patient),
         prefetch=envelope.get("prefetch", {}),
@@ -237,9 +243,19 @@ def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> None:
         raise _bad(f"An object of the body has a member twice: {words}. Send each once.")
 
 
-def _selections(context: Mapping[str, Any]) -> tuple[str, ...]:
+def _selections(context: Mapping[str, Any], orders: Sequence[DraftOrder] | None) -> tuple[str, ...]:
+    """Return what is selected; each has to be one of `orders` where these are given.
+
+    To pass over one that names nothing would be silence about an order, which looks like consent.
+    """
     listed = context.get("selections")
-    return tuple(filter(None, map(_text, listed))) if isinstance(listed, list) else ()
+    found = tuple(filter(None, map(_text, listed))) if isinstance(listed, list) else ()
+    if orders is not None:
+        names = frozenset(name for order in orders for name in order.names)
+        for at, selection in enumerate(found):
+            if not _names(selection) & names:
+                raise HookError(400, "value", STRAY, f"context.selections[{at}]")
+    return found
 
 
 def _names(reference: str) -> frozenset[str]:

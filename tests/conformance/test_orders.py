@@ -137,10 +137,25 @@ def test_order_select_judges_what_is_selected_alone():
 @requirement(20)
 def test_order_select_is_silent_when_nothing_in_scope_is_selected():
     def select(context, order):
+        add(context, {"resourceType": "MedicationRequest", "id": "m"})
         context["selections"] = ["MedicationRequest/m"]
 
     made = request(select, prefetch=prefetch(), hook="order-select")
     assert call(made, SELECT).get_json()["cards"] == []
+
+
+@requirement(22)
+@pytest.mark.parametrize("stray", ["{id}", "ServiceRequest/none-of-them"])
+def test_order_select_refuses_a_selection_that_names_no_draft(stray):
+    def select(context, order):
+        context["selections"] = [stray.format(id=order["id"])]
+
+    made = request(select, prefetch=prefetch(), hook="order-select")
+    answer = call(made, SELECT)
+    (issue,) = answer.get_json(force=True)["issue"]
+    assert answer.status_code == 400
+    assert issue["expression"] == ["context.selections[0]"]
+    assert "type and id" in issue["diagnostics"]
 
 
 @requirement(40)

@@ -80,10 +80,10 @@ def test_content_and_identifiers_stay_out_of_the_repr():
 
 
 def test_selections_are_references_in_an_array():
-    context = REQUEST["context"] | {"selections": ["ServiceRequest/1"]}
+    context = REQUEST["context"] | {"selections": ["ServiceRequest/sr-1"]}
     request = read_request(REQUEST | {"hook": "order-select", "context": context})
-    assert request.selections == ("ServiceRequest/1",)
-    for crooked in ("all", ["ServiceRequest/1", None], [7]):
+    assert request.selections == ("ServiceRequest/sr-1",)
+    for crooked in ("all", ["ServiceRequest/sr-1", None], [7]):
         with pytest.raises(HookError):
             read_request(
                 REQUEST | {"hook": "order-select", "context": context | {"selections": crooked}}
@@ -98,7 +98,6 @@ def test_selections_are_references_in_an_array():
         ("ServiceRequest/sr-1/_history/2", [1]),
         ("urn:uuid:4e0a3a1e-3283-4575-ab82-028d55fe2719", [2]),
         ("ServiceRequest/new", [3]),
-        ("MedicationRequest/sr-1", []),
     ],
 )
 def test_selections_name_draft_orders(selection, positions):
@@ -113,6 +112,24 @@ def test_selections_name_draft_orders(selection, positions):
     context = REQUEST["context"] | {"selections": [selection], "draftOrders": drafts}
     request = read_request(REQUEST | {"hook": "order-select", "context": context})
     assert [order.position for order in request.selected] == positions
+
+
+@pytest.mark.parametrize("stray", ["sr-1", "MedicationRequest/sr-1", "ServiceRequest/other"])
+def test_a_selection_that_is_no_draft_is_refused(stray):
+    context = REQUEST["context"] | {"selections": ["ServiceRequest/sr-1", stray]}
+    with pytest.raises(HookError) as caught:
+        read_request(REQUEST | {"hook": "order-select", "context": context})
+    assert (caught.value.status, caught.value.code) == (400, "value")
+    assert caught.value.expression == "context.selections[1]"
+    assert "such as ServiceRequest/123" in caught.value.diagnostics
+    assert stray not in caught.value.diagnostics.replace("ServiceRequest/123", "")
+
+
+def test_selections_of_other_hooks_are_passed_over():
+    context = REQUEST["context"] | {"selections": ["other"]}
+    assert read_request(REQUEST | {"context": context}).selections == ("other",)
+    nothing = REQUEST["context"] | {"selections": []}
+    assert read_request(REQUEST | {"hook": "order-select", "context": nothing}).selected == ()
 
 
 @pytest.mark.parametrize(
