@@ -1,11 +1,13 @@
 """What every walk does: pick, sign, read."""
 
+import time
 from pathlib import Path
 
 from playwright.sync_api import expect
 
 PICTURES = Path(__file__).with_name("screenshots")
 MOST_STEPS = 150
+PATIENCE = 20
 
 
 def pick(page, name):
@@ -53,6 +55,13 @@ def reach(page, name, by="textContent"):
         if name in (page.evaluate(told) or ""):
             return
     raise AssertionError(f"{name} is not reached by Tab")
+
+
+def until(true):
+    """Ask again until it is true: what is kept is counted a moment later."""
+    deadline = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < deadline, "it never became true"
 
 
 def picture(page, name):

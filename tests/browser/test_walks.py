@@ -12,8 +12,18 @@ from playwright.sync_api import expect
 
 from fhir_fixtures.fhir import HERE
 from tests.browser.axe import PHONE
-from tests.browser.steps import bring, cards, compare, coverage_card, pick, picture, reach, sign
-from tests.live import http
+from tests.browser.steps import (
+    bring,
+    cards,
+    compare,
+    coverage_card,
+    pick,
+    picture,
+    reach,
+    sign,
+    until,
+)
+from tests.live import FhirServer, http, serve
 
 READY_MS = 1000
 TRIES = 5
@@ -73,6 +83,44 @@ def test_several_orders_are_signed_together(walk):
     expect(detail).to_contain_text("97140")
 
 
+def test_another_order_is_added_and_counted_in(walk):
+    page = walk("/?patient=ev-first-visit-patient")
+    sign(page)
+    expect(coverage_card(page)).to_contain_text("criteria appear met")
+    page.get_by_role("button", name="Add another order").click()
+    page.get_by_label("97140 Manual therapy").check()
+    page.get_by_label("97124 Massage").uncheck()
+    page.get_by_label("15-min units per visit").fill("1")
+    page.get_by_label("Visits", exact=True).fill("1")
+    sign(page)
+    expect(coverage_card(page)).to_contain_text("at most 4 units a visit")
+
+
+def test_developer_sees_what_went_over_the_wire(walk):
+    page = walk("/?patient=kp-complete-patient")
+    sign(page)
+    panel = page.locator("#developer")
+    panel.locator("summary").first.click()
+    expect(panel.get_by_role("group", name="Request").first).to_contain_text("hookInstance")
+    expect(panel.get_by_role("group", name="Response").first).to_contain_text("cards")
+    expect(panel.get_by_role("group", name="Headers").first).to_contain_text("Authorization")
+    picture(page, "developer")
+
+
+def test_patient_of_another_server_is_reviewed(walk, demo):
+    bundles = [fixture("kp-complete"), fixture("ev-calf-clot")]
+    with serve(FhirServer(bundles).app) as url:
+        page = walk()
+        page.get_by_text("Bring your own patient").first.click()
+        page.get_by_label("FHIR R4 base URL").fill(f"{url}/fhir")
+        page.get_by_label("Patient's name or id").fill("Adeyemi")
+        page.get_by_role("button", name="Find patients").click()
+        page.locator("#bring").get_by_role("link", name="Ruth Adeyemi").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Ruth Adeyemi")
+        sign(page)
+        expect(cards(page).first).to_contain_text("acute thrombosis of the right leg")
+
+
 def test_no_card_is_no_all_clear(walk):
     page = walk("/?patient=ev-unlisted-code-patient")
     sign(page)
@@ -111,20 +159,39 @@ def test_what_if_moves_the_result_and_stores_nothing(walk, demo):
     assert held(demo, "QuestionnaireResponse", patient) == before
 
 
-def test_override_is_stored_and_counted(walk, demo):
-    page = walk("/insight")
-    before = page.locator("main").inner_text()
-    page.goto(f"{demo}/?patient=ash-maintenance-patient")
+def overrides(page, reason):
+    """Return how often a reason is counted on the page of insight."""
+    page.goto(f"{page.watch.origin}/insight")
+    table = page.locator("section").filter(has=page.get_by_role("heading", name="Overrides"))
+    line = table.get_by_role("row").filter(has_text=reason)
+    return int(line.locator("td").last.inner_text()) if line.count() else 0
+
+
+def test_override_is_stored_and_counted(walk):
+    page = walk("/?patient=ash-maintenance-patient")
+    before = overrides(page, "Clinical judgement")
+    page.go_back()
     sign(page)
     card = coverage_card(page)
     card.get_by_text("Override: proceed without it").click()
     card.get_by_role("button", name="Clinical judgement").click()
     expect(page.locator(".overridden")).to_contain_text("The service was told")
     picture(page, "overridden")
-    page.goto(f"{demo}/insight")
-    assert page.locator("main").inner_text() != before
-    expect(page.locator("main")).to_contain_text("Clinical judgement")
+    until(lambda: overrides(page, "Clinical judgement") == before + 1)
     picture(page, "insight")
+
+
+def test_counts_can_be_taken_away(walk):
+    page = walk("/?patient=kp-complete-patient")
+    sign(page)
+    page.goto(f"{page.watch.origin}/insight")
+    until(lambda: page.reload() and page.get_by_role("link", name="Download as CSV").count())
+    with page.expect_download() as started:
+        page.get_by_role("link", name="Download as CSV").click()
+    text = started.value.path().read_text(encoding="utf-8")
+    assert "kpwa-massage" in text
+    assert "Nguyen-Hart" not in text
+    assert "kp-complete" not in text
 
 
 @pytest.mark.parametrize(
