@@ -12,6 +12,7 @@ from typing import Any
 from cards.actions import Wish, adds_order, changes_order, suggestions_of
 from cards.card import Draft, finish
 from cards.coverage import identity, view_of, wishes_of
+from cards.escape import sentence
 from cards.preview import grave
 from cards.request import CardRequest
 from cards.safety import safety_cards
@@ -155,4 +156,5 @@ class Teller:
 
 def _insurer(evaluation: Evaluation) -> str:
     """Return the name on the member's card; where it is not known, that of the policy's payer."""
-    return evaluation.payer or (evaluation.policy.payer if evaluation.policy else "")
+    told = sentence(evaluation.payer or "")
+    return told or (evaluation.policy.payer if evaluation.policy else "")
