@@ -57,6 +57,14 @@ def reach(page, name, by="textContent"):
     raise AssertionError(f"{name} is not reached by Tab")
 
 
+def course(page):
+    """Open the scores over time; return their panel."""
+    page.get_by_text("Scores over time", exact=True).click()
+    panel = page.locator(".courses")
+    panel.locator("figure").first.wait_for()
+    return panel
+
+
 def until(true):
     """Ask again until it is true: what is kept is counted a moment later."""
     deadline = time.monotonic() + PATIENCE

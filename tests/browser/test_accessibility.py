@@ -3,7 +3,7 @@
 import pytest
 
 from tests.browser.axe import violations_everywhere
-from tests.browser.steps import bring, compare, coverage_card, sign
+from tests.browser.steps import bring, compare, course, coverage_card, sign
 
 # The list of patients is the same beside every order; the first page holds it.
 MAIN = "main"
@@ -55,6 +55,7 @@ def test_everything_unfolded(walk):
     page = walk("/?patient=ash-difference-reached-patient")
     sign(page)
     compare(page)
+    course(page)
     open_folds(page)
     open_folds(page)  # what a fold holds may come with its opening
     assert violations_everywhere(page, MAIN) == {}

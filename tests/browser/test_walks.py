@@ -16,6 +16,7 @@ from tests.browser.steps import (
     bring,
     cards,
     compare,
+    course,
     coverage_card,
     pick,
     picture,
@@ -145,6 +146,16 @@ def test_payers_side_by_side(walk):
     expect(rows).to_have_count(5)
     expect(rows.filter(has_text="the patient's own")).to_have_count(1)
     picture(page, "compare")
+
+
+def test_scores_over_time_are_drawn_and_told_as_a_table(walk):
+    page = walk("/?patient=ev-plateau-patient")
+    sign(page)
+    scores = course(page).locator("figure").filter(has_text="Oswestry")
+    expect(scores.get_by_role("img")).to_have_accessible_name(re.compile("Oswestry"))
+    scores.get_by_text("as a table").click()
+    expect(scores.get_by_role("row").filter(has_text="2026-03-14")).to_contain_text("30")
+    picture(page, "scores-over-time")
 
 
 def test_what_if_moves_the_result_and_stores_nothing(walk, demo):
