@@ -75,7 +75,8 @@ def served(app: Flask, settings: Settings) -> Gateway:
     supervisor = multiprocessing.parent_process()
     if supervisor:
         Thread(target=_end_with, args=(supervisor,), daemon=True).start()
-        app.extensions[OBSERVATION].start()
+        if observation := app.extensions.get(OBSERVATION):
+            observation.start()
         # Policies and value sets live as long as the process: collecting them again and again
         # makes single calls ten times slower.
         gc.freeze()

@@ -49,8 +49,13 @@ def _with_orders(context, count):
 
 
 def _asked(templates, request):
+    """Return the queries by key; one that names what the context lacks cannot be asked."""
     context = request["context"]
-    return {key: TOKEN.sub(lambda m: context[m[1]], text) for key, text in templates.items()}
+    return {
+        key: TOKEN.sub(lambda m: context[m[1]], text)
+        for key, text in templates.items()
+        if all(name in context for name in TOKEN.findall(text))
+    }
 
 
 def _answer(store, question):
