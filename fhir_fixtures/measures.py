@@ -101,6 +101,11 @@ def item(link_id: str, answer: Json | None) -> Json:
     return {"linkId": link_id} | ({"answer": [answer]} if answer else {})
 
 
+def group(link_id: str, items: list[Json]) -> Json:
+    """Return items under the group of the Questionnaire in which they stand."""
+    return {"linkId": link_id, "item": items}
+
+
 def add_response(
     chart: Chart, slug: str, questionnaire: str, about: Json, items: Iterable[Json]
 ) -> str:
@@ -198,7 +203,8 @@ def add_functional_status(chart: Chart, limited: list[str], about: Json) -> None
     if unknown:
         raise ValueError(f"limited-in knows no {sorted(unknown)}; it knows {form['items']}")
     items = [item(f"EV-C5.{name}", {"valueBoolean": name in limited}) for name in form["items"]]
-    add_response(chart, "functional-status", form["questionnaire"], about, items)
+    asked = [group(form["groups"]["items"], items)]
+    add_response(chart, "functional-status", form["questionnaire"], about, asked)
 
 
 def add_complaints(chart: Chart, named: list[str], about: Json) -> None:
@@ -208,15 +214,19 @@ def add_complaints(chart: Chart, named: list[str], about: Json) -> None:
     if unknown:
         raise ValueError(f"complains-of knows no {sorted(unknown)}; it knows {form['complaints']}")
     items = [item(f"EV-C6.{name}", {"valueBoolean": name in named}) for name in form["complaints"]]
-    add_response(chart, "functional-status", form["questionnaire"], about, items)
+    asked = [group(form["groups"]["complaints"], items)]
+    add_response(chart, "functional-status", form["questionnaire"], about, asked)
 
 
 def add_safety_screen(chart: Chart, answers: str | Json, about: Json) -> None:
     """Add the safety screen: every question is answered no but those the story names."""
     form = tables()["forms"]["safety-screen"]
     given = {} if isinstance(answers, str) else answers
-    items = [item(rule, screen_answer(given.get(rule, "no"))) for rule in form["items"]]
-    add_response(chart, "safety-screen", form["questionnaire"], about, items)
+    asked = [
+        group(name, [item(rule, screen_answer(given.get(rule, "no"))) for rule in rules])
+        for name, rules in form["groups"].items()
+    ]
+    add_response(chart, "safety-screen", form["questionnaire"], about, asked)
 
 
 def screen_answer(answer: str | bool) -> Json:
@@ -228,8 +238,8 @@ def screen_answer(answer: str | bool) -> Json:
 def add_satisfaction(chart: Chart, satisfied: bool, about: Json) -> None:
     """Add the member's answer to being satisfied."""
     form = tables()["forms"]["satisfaction"]
-    items = [item("satisfied", {"valueBoolean": satisfied})]
-    add_response(chart, "satisfaction", form["questionnaire"], about, items)
+    asked = [group(form["group"], [item("satisfied", {"valueBoolean": satisfied})])]
+    add_response(chart, "satisfaction", form["questionnaire"], about, asked)
 
 
 FORMS: dict[str, Add] = {

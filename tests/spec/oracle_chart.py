@@ -91,6 +91,12 @@ def codes(*concepts):
     return {code for _, code in codings(*concepts)}
 
 
+def items_of(form):
+    """Yield the questions of a form, out of their groups."""
+    for item in form.get("item", []):
+        yield from items_of(item) if "item" in item else [item]
+
+
 def regions(*concepts):
     """Return body regions and side; different sides make none."""
     found, sides = set(), set()
@@ -454,7 +460,7 @@ class SlowChart:
         """Return what a form states, and PROMIS scores of its items."""
         canonical = form["questionnaire"].split("|")[0]
         names = {canonical, canonical.rsplit("/", 1)[-1]}
-        given = {i["linkId"]: i["answer"][0] for i in form.get("item", []) if i.get("answer")}
+        given = {i["linkId"]: i["answer"][0] for i in items_of(form) if i.get("answer")}
         for link, answer in given.items():
             for measure in TERMS.measures_answered(names, link):
                 made = self.measured(measure, form, answer, form["authored"])

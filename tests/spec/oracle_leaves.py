@@ -25,6 +25,7 @@ from tests.spec.oracle_chart import (
     both,
     codes,
     codings,
+    items_of,
     plain,
     regions,
     sets,
@@ -1078,7 +1079,7 @@ def newest_form(chart, name):
         return None, {}
     newest = max(day for day, _ in forms)
     form_ = next(one for day, one in forms if day == newest)
-    return form_, {item["linkId"]: answer_of(item) for item in form_.get("item", [])}
+    return form_, {item["linkId"]: answer_of(item) for item in items_of(form_)}
 
 
 def answer_of(item):

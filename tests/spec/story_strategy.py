@@ -195,7 +195,7 @@ def measures(policy):
 
 def forms(policy):
     table = tables()["forms"]
-    screened = st.sampled_from(table["safety-screen"]["items"])
+    screened = st.sampled_from([i for g in table["safety-screen"]["groups"].values() for i in g])
     answers = st.dictionaries(screened, st.sampled_from(["yes", "unknown"]), min_size=1, max_size=2)
     limited = st.lists(st.sampled_from(table["functional-status"]["items"]), max_size=2)
     line = merged(

@@ -163,7 +163,8 @@ class TestBuilder:
     def test_screen_answers_no_unless_told(self):
         forms = [{"day": 0, "safety-screen": {"EV-RF08": True, "EV-RF31": "unknown"}}]
         (form,) = resources(build("x", story(forms=forms)), "QuestionnaireResponse")
-        given = {i["linkId"]: i["answer"][0]["valueCoding"]["code"] for i in form["item"]}
+        items = [item for group in form["item"] for item in group["item"]]
+        given = {i["linkId"]: i["answer"][0]["valueCoding"]["code"] for i in items}
         assert (given["EV-RF08"], given["EV-RF31"], given["EV-RF01"]) == ("yes", "unknown", "no")
 
     def test_house_code_has_a_system_of_its_own(self):
