@@ -30,7 +30,7 @@ docs: $(STAMPS)/dev
 	$(BIN)/python -m cds_service.policies.document
 	$(BIN)/python -m tests.conformance.page
 
-# The picture of README.md; needs Chromium.
+# The pictures of README.md; needs Chromium.
 picture: $(STAMPS)/dev
 	$(BIN)/python -m tests.browser.picture
 

@@ -12,7 +12,7 @@ from tests.browser.demo import running_demo
 from tests.browser.steps import compare, sign
 
 FOLDER = Path(__file__).parents[2] / "docs" / "images"
-VIEW = {"width": 1280, "height": 860}
+VIEW = {"width": 1440, "height": 900}
 
 
 def signed(browser, url, patient):
