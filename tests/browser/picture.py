@@ -25,7 +25,9 @@ def signed(browser, url, patient):
 
 def simulator(browser, url):
     """Return the desk of the EHR, with the card of an order that lacks one thing."""
-    return signed(browser, url, "cca-missing-promis-patient").screenshot()
+    page = signed(browser, url, "cca-missing-promis-patient")
+    page.evaluate("scrollTo(0, 0)")
+    return page.screenshot()
 
 
 def payers(browser, url):
