@@ -9,6 +9,7 @@ from cds_service.evidence import fields
 from cds_service.evidence.answer import Answer, Finding, Status
 from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf
 from cds_service.evidence.dates import Days
+from cds_service.evidence.given import Treatments
 from cds_service.evidence.measures import KEYS as MEASURE_KEYS
 from cds_service.evidence.measures import earliest_baseline
 from cds_service.evidence.people import People
@@ -19,6 +20,7 @@ from cds_service.record.model import Resource, valued
 DROPPED = frozenset({"cancelled", "entered-in-error", "unknown"})
 GIVEN = frozenset({"completed", "in-progress"})
 ORDERED = frozenset({"active", "completed", "on-hold"})
+NO_SETS: frozenset[str] = frozenset()
 HELD = frozenset({"finished", "in-progress", "onleave", "triaged"})
 
 
@@ -124,11 +126,14 @@ def _holders(facts: Facts, references: Iterable[str]) -> frozenset[str]:
 
 
 def _procedures(facts: Facts) -> Iterable[Event]:
-    for one in facts.record.of_type("Procedure"):
-        if fields.text(one, "status") in GIVEN:
-            start = fields.period_start(one, "performedPeriod")
-            dates = (fields.text(one, "performedDateTime"), start)
-            yield _service(facts, one, dates)
+    for one in facts.of(Treatments).of(*GIVEN):
+        kinds = one.sets
+        if "category" in one.resource:
+            kinds |= fields.value_sets(facts, fields.items(one.resource, "category"))
+        day = one.days.first if one.days and one.days.exact else None
+        title = one.label or "Service"
+        finding = Finding(one.reference, one.written, one.status, title, day, via=one.via)
+        yield Event(one.status, kinds, NO_SETS, NO_SETS, NO_SETS, one.days, finding)
 
 
 def _requests(facts: Facts) -> Iterable[Event]:
@@ -148,9 +153,9 @@ def _service(facts: Facts, resource: Resource, dates: Iterable[str | None]) -> E
     return Event(
         fields.text(resource, "status") or "",
         fields.value_sets(facts, [code, *fields.items(resource, "category")]),
-        frozenset(),
-        frozenset(),
-        frozenset(),
+        NO_SETS,
+        NO_SETS,
+        NO_SETS,
         days,
         _finding(resource, days, written, fields.label(code, "Service"), fields.via(facts, [code])),
     )

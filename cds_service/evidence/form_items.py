@@ -18,7 +18,7 @@ def known_items(form: Form) -> Items:
 
 def item_answers(items: Items) -> dict[str, Resource]:
     """Return the first answer of each item by its linkId, where any item is scored by a sum."""
-    if not any(promis.is_item(link) for link, _ in items):
+    if not promis.any_item(link for link, _ in items):
         return {}
     answered = ((link, fields.items(item, "answer")) for link, item in items if link)
     return {link: answers[0] for link, answers in answered if answers}

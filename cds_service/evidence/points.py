@@ -90,6 +90,7 @@ class Readings:
 
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
+        self._site = facts.terminology.site
         self.notes: list[str] = []
         self._forms = {form.reference: form for form in facts.of(Forms).forms}
         self._items = {name: known_items(form) for name, form in self._forms.items()}
@@ -126,7 +127,7 @@ class Readings:
             source = _observed(self.facts, observation, preliminary)
             origins = list(self._origins(observation)) if "derivedFrom" in observation else ()
             for measure, holder in measured:
-                via = fields.via(self.facts, [holder.get("code")])
+                via = fields.via(self.facts, [holder.get("code")]) if self._site else None
                 if point := self._point(measure, source, holder, origins, via):
                     yield point
 

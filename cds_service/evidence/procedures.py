@@ -7,45 +7,35 @@ from cds_service.evidence.answer import Answer, Finding, Status
 from cds_service.evidence.codings import regions
 from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf
 from cds_service.evidence.dates import Days
+from cds_service.evidence.given import Given, Treatments
 from cds_service.evidence.sites import at_ordered_site
-from cds_service.record.model import Resource
 
 
 class Procedures:
     """Completed procedures up to the order's date, each with its value sets."""
 
     def __init__(self, facts: Facts) -> None:
-        found = (
-            _procedure(facts, one)
-            for one in facts.record.of_type("Procedure")
-            if fields.text(one, "status") == "completed"
-        )
         self.done = [
-            (days, finding) for days, finding in found if days is None or days.first <= facts.day
+            (one.days, _finding(facts, one))
+            for one in facts.of(Treatments).of("completed")
+            if one.days is None or one.days.first <= facts.day
         ]
 
 
-def _procedure(facts: Facts, resource: Resource) -> tuple[Days | None, Finding]:
-    days, written = fields.first_date(
-        facts,
-        fields.text(resource, "performedDateTime"),
-        fields.period_start(resource, "performedPeriod"),
+def _finding(facts: Facts, given: Given) -> Finding:
+    sites, side = regions(facts, *fields.items(given.resource, "bodySite"))
+    return Finding(
+        given.reference,
+        given.written,
+        given.code,
+        given.label or "Procedure",
+        given.days.first if given.days and given.days.exact else None,
+        sites,
+        side,
+        False,
+        given.sets,
+        given.via,
     )
-    code = resource.get("code")
-    sites, side = regions(facts, *fields.items(resource, "bodySite"))
-    value = next((one for _, one in fields.codings([code])), None)
-    finding = Finding(
-        fields.identity(resource),
-        written,
-        value,
-        fields.label(code, "Procedure"),
-        day=days.first if days and days.exact else None,
-        regions=sites,
-        side=side,
-        value_sets=fields.value_sets(facts, [code]),
-        via=fields.via(facts, [code]),
-    )
-    return days, finding
 
 
 @leaf("procedure", keys=("procedures",))

@@ -11,6 +11,7 @@ from cds_service.terminology import Measure
 
 LOW = frozenset({"L", "LL", "LU", "<"})
 HIGH = frozenset({"H", "HH", "HU", ">"})
+NUMBERS = ("valueDecimal", "valueInteger", "valueString")
 NO_FLAGS: frozenset[str] = frozenset()
 
 
@@ -20,8 +21,10 @@ def number_of(holder: Resource) -> tuple[object, str | None]:
     if quantity and isinstance(quantity, dict):
         value = None if quantity.get("comparator") else quantity.get("value")
         return value, fields.text(quantity, "code") or fields.text(quantity, "unit")
-    written = (holder.get(name) for name in ("valueDecimal", "valueInteger", "valueString"))
-    return next((one for one in written if fields.number(one) is not None), None), None
+    for name in NUMBERS:
+        if name in holder and fields.number(holder[name]) is not None:
+            return holder[name], None
+    return None, None
 
 
 @valued

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import date, timedelta
 from fractions import Fraction
 from itertools import filterfalse
@@ -13,6 +12,7 @@ from cds_service.evidence import fields
 from cds_service.evidence.answer import Finding
 from cds_service.evidence.context import Context, Facts, once
 from cds_service.evidence.dates import Days
+from cds_service.evidence.given import Given, Treatments
 from cds_service.evidence.quantities import Quantity, quantity
 from cds_service.record.model import Resource, valued
 
@@ -115,22 +115,20 @@ def _first(onset: Days) -> date:
 
 
 def _found(facts: Facts) -> Iterable[Visit]:
-    for procedure in facts.record.of_type("Procedure"):
-        if fields.text(procedure, "status") == "completed":
-            yield from _visit(
-                facts,
-                procedure,
-                [procedure.get("code")],
-                (
-                    fields.text(procedure, "performedDateTime"),
-                    fields.period_start(procedure, "performedPeriod"),
-                ),
-            )
+    for given in facts.of(Treatments).of("completed"):
+        yield from _given_visit(given, "Massage visit")
     for encounter in facts.record.of_type("Encounter"):
         if fields.text(encounter, "status") == "finished":
             concepts = [*fields.items(encounter, "type"), encounter.get("serviceType")]
             dates = (fields.period_start(encounter, "period"),)
             yield from _visit(facts, encounter, concepts, dates)
+
+
+def _given_visit(given: Given, title: str) -> Iterable[Visit]:
+    if MASSAGE in given.sets and given.days:
+        day = given.days.first
+        told = Finding(given.reference, given.written, given.code, title, day, via=given.via)
+        yield Visit(given.days, told)
 
 
 def _visit(
@@ -201,14 +199,10 @@ def visits_missed_recent(context: Context) -> Quantity:
 
 def _missed(facts: Facts) -> Iterable[Visit]:
     """Yield massage that was planned for a day up to the order's and not done."""
-    for procedure in facts.record.of_type("Procedure"):
-        if fields.text(procedure, "status") == "not-done":
-            start = fields.period_start(procedure, "performedPeriod")
-            dates = (fields.text(procedure, "performedDateTime"), start)
-            for visit in _visit(facts, procedure, [procedure.get("code")], dates):
-                if visit.days.exact and visit.days.first <= facts.day:
-                    finding = replace(visit.finding, text="Massage visit that was missed")
-                    yield replace(visit, finding=finding)
+    for given in facts.of(Treatments).of("not-done"):
+        for visit in _given_visit(given, "Massage visit that was missed"):
+            if visit.days.exact and visit.days.first <= facts.day:
+                yield visit
 
 
 def _count(context: Context, visits: Iterable[Visit], unsure: Iterable[Visit]) -> Quantity:

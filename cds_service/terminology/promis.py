@@ -73,6 +73,11 @@ def is_item(code: str) -> bool:
     return code in _tables().items
 
 
+def any_item(codes: Iterable[str]) -> bool:
+    """Tell whether any of the codes is such an item."""
+    return not _tables().items.isdisjoint(codes)
+
+
 def items_among(codings: Iterable[tuple[str | None, str]]) -> list[str]:
     """Return the codes among (system, code) pairs that are such items."""
     known = _tables().items

@@ -28,6 +28,7 @@ READ_ONCE = {
     "Encounter": "participant",
     "Goal": "achievementStatus",
     "Observation": "valueQuantity",
+    "Procedure": "performedDateTime",
     "QuestionnaireResponse": "item",
 }
 LASTING = ("Coverage", "Organization", "Patient", "Practitioner", "PractitionerRole")
