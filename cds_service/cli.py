@@ -275,6 +275,20 @@ def store_status() -> None:
             note_access(database, "status", "")
 
 
+@store.command("access")
+@click.option("--most", type=click.IntRange(1), default=100, show_default=True, help="Lines.")
+@told
+def store_access(most: int) -> None:
+    """List who looked at or removed what is kept, newest first."""
+    from cds_service.store.upkeep import accesses, note_access  # noqa: PLC0415
+
+    with _database() as database:
+        database.recover()
+        for moment, actor, action, detail in accesses(database, most):
+            click.echo(f"{moment:%Y-%m-%d %H:%M:%S}Z  {actor}  {action}  {detail}".rstrip())
+        note_access(database, "access", "")
+
+
 @store.command("prune")
 @click.option("--days", type=click.IntRange(1), help="In place of the setting RETENTION.")
 @told

@@ -31,6 +31,7 @@ def setup_of(settings: Settings) -> Setup:
         url=settings.database_url.value if settings.database_url else None,
         secret=secret.value if secret else None,
         spool_limit=settings.spool_limit,
+        retention=settings.retention,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from cds_service.store.database import Database
+from cds_service.store.pruning import Pruner
 from cds_service.store.secret import load_secret
 from cds_service.store.setup import Setup
 from cds_service.store.spool import Spool
@@ -30,4 +31,6 @@ def open_store(setup: Setup, now: Callable[[], datetime] = utc_now) -> SqlStore:
     """Return a store that is not started yet; raises StoreError."""
     spool = Spool(setup.folder / SPOOL, setup.spool_limit)
     secret = load_secret(setup.secret, setup.folder)
-    return SqlStore(database_of(setup), spool, secret=secret, zone=setup.zone, now=now)
+    database = database_of(setup)
+    pruner = Pruner(database, setup.retention, now, spool.name) if setup.retention else None
+    return SqlStore(database, spool, secret=secret, zone=setup.zone, now=now, pruner=pruner)

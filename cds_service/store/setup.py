@@ -15,7 +15,8 @@ class Setup:
 
     `folder` holds the spool, and the SQLite file and the secret where `url` and `secret` are not
     given; `zone` is the site's, `spool_limit` bytes the most that may wait in the files of a
-    worker, `seconds` the longest wait for the database.
+    worker, `seconds` the longest wait for the database, `retention` the days that guidance and
+    feedback are kept (None: nobody but the command prunes).
     """
 
     folder: Path
@@ -24,3 +25,4 @@ class Setup:
     secret: str | None = field(default=None, repr=False)
     spool_limit: int = 1 << 30
     seconds: float = SECONDS
+    retention: int | None = None

@@ -16,10 +16,12 @@ from cds_service.store.database import Database
 from cds_service.store.drainer import Drainer
 from cds_service.store.insight import Insight, Span, insight
 from cds_service.store.model import DownError, FeedbackGiven, Guidance
+from cds_service.store.pruning import Pruner
 from cds_service.store.secret import patient_key
 from cds_service.store.spool import FullError, Spool
 from cds_service.store.tables import FEEDBACK
 from cds_service.store.tokens import Tokens
+from cds_service.store.upkeep import note_access
 from cds_service.store.writing import (
     feedback_fields,
     feedback_row,
@@ -31,6 +33,7 @@ from cds_service.store.writing import (
 log = logging.getLogger(__name__)
 
 QUIET_SECONDS = 10.0
+PAGE = "page of the service"
 
 Clock = Callable[[], datetime]
 
@@ -38,17 +41,26 @@ Clock = Callable[[], datetime]
 class SqlStore:
     """Implements `Store`.
 
-    `zone` is the site's, by whose days acknowledgements count; `now` gives an aware datetime.
+    `zone` is the site's, by whose days acknowledgements count; `now` gives an aware datetime;
+    `pruner` keeps to the retention where there is one.
     """
 
-    def __init__(
-        self, database: Database, spool: Spool, *, secret: bytes, zone: tzinfo, now: Clock
+    def __init__(  # noqa: PLR0913 - each is one thing that a store needs
+        self,
+        database: Database,
+        spool: Spool,
+        *,
+        secret: bytes,
+        zone: tzinfo,
+        now: Clock,
+        pruner: Pruner | None = None,
     ) -> None:
         self._database = database
         self._spool = spool
         self._secret = secret
         self._zone = zone
         self._now = now
+        self._pruner = pruner
         self._tokens = Tokens(database)
         self._drainer = Drainer(spool, database, self._tokens.save)
         self._recorded = 0
@@ -67,6 +79,8 @@ class SqlStore:
             log.error("guidance goes on and is kept in %s until then", self._spool.folder)
         self._drainer.start()
         self._drainer.wake()
+        if self._pruner:
+            self._pruner.start()
 
     def record(self, guidance: Guidance) -> None:
         """Keep an answer in the worker's file."""
@@ -135,7 +149,9 @@ class SqlStore:
     def insight(self, span: Span) -> Insight:
         """Return counts of what is kept, with what this worker still holds; raises DownError."""
         self.flush()
-        return self._database.run(lambda connection: insight(connection, span))
+        found = self._database.run(lambda connection: insight(connection, span))
+        note_access(self._database, "insight", f"{span.start or ''} to {span.end or ''}", PAGE)
+        return found
 
     def health(self) -> str:
         """Return "ok", "degraded" or "losing"."""
@@ -158,6 +174,8 @@ class SqlStore:
 
     def close(self) -> None:
         """Move what waits, and give up the files; what could not be moved stays in them."""
+        if self._pruner:
+            self._pruner.stop()
         self._drainer.stop()
         self._drainer.drain()
         self._spool.release()

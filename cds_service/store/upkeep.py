@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import Connection, Select, and_, delete, exists, func, not_, or_, select, update
@@ -12,6 +14,8 @@ from sqlalchemy import Connection, Select, and_, delete, exists, func, not_, or_
 from cds_service.store.database import Database
 from cds_service.store.tables import ACCESS, CARD, FEEDBACK, GUIDANCE, METADATA, NOTED, RESULT
 from cds_service.store.tokens import drop_expired
+
+log = logging.getLogger(__name__)
 
 CHUNK = 500
 
@@ -50,13 +54,18 @@ def prune(database: Database, before: datetime, now: datetime | None = None) -> 
     An acknowledgement stays with the card it is about: it acts until newer evidence appears. Only
     its comment goes. Raises DownError.
     """
-    removed = {
-        "guidance": _prune_guidance(database, before),
-        "feedback": database.run(lambda connection: _prune_feedback(connection, before)),
-        "jti": drop_expired(database, now or datetime.now(UTC)),
-    }
+    removed = removed_before(database, before, now or datetime.now(UTC))
     note_access(database, "prune", f"before {before.isoformat()}: {removed}")
     return removed
+
+
+def removed_before(database: Database, before: datetime, now: datetime) -> dict[str, int]:
+    """Delete as `prune` does, and leave no note of it."""
+    return {
+        "guidance": _prune_guidance(database, before),
+        "feedback": database.run(lambda connection: _prune_feedback(connection, before)),
+        "jti": drop_expired(database, now),
+    }
 
 
 def _prune_guidance(database: Database, before: datetime) -> int:
@@ -84,13 +93,32 @@ def _prune_feedback(connection: Connection, before: datetime) -> int:
     return connection.execute(delete(FEEDBACK).where(old, idle)).rowcount
 
 
-def note_access(database: Database, action: str, detail: str) -> None:
-    """Note who looked at or removed what is kept; raises DownError."""
-    row = {
-        "id": uuid4().hex,
-        "at": datetime.now(UTC),
-        "actor": getpass.getuser(),
-        "action": action,
-        "detail": detail,
-    }
+def note_access(database: Database, action: str, detail: str, actor: str | None = None) -> None:
+    """Note who looked at or removed what is kept, in the database and the log; raises DownError.
+
+    `actor` is the user who runs the process where it is not given.
+    """
+    row = access_row(uuid4().hex, datetime.now(UTC), actor or getpass.getuser(), action, detail)
     database.run(lambda connection: connection.execute(ACCESS.insert(), row))
+    tell_access(row)
+
+
+def access_row(note: str, at: datetime, actor: str, action: str, detail: str) -> dict[str, Any]:
+    """Return a row of the table `access`."""
+    return {"id": note, "at": at, "actor": actor, "action": action, "detail": detail}
+
+
+def tell_access(row: Mapping[str, Any]) -> None:
+    """Write the line of an access."""
+    told = {name: row[name] for name in ("actor", "action", "detail")}
+    log.info("access", extra={"event": "access", "fields": told})
+
+
+def accesses(database: Database, most: int = 100) -> Sequence[tuple[datetime, str, str, str]]:
+    """Return who looked at or removed what is kept (moment, actor, action, detail), newest first.
+
+    Raises DownError.
+    """
+    columns = (ACCESS.c.at, ACCESS.c.actor, ACCESS.c.action, ACCESS.c.detail)
+    newest = select(*columns).order_by(ACCESS.c.at.desc()).limit(most)
+    return database.run(lambda found: [tuple(row) for row in found.execute(newest)])
