@@ -11,7 +11,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from cards.words import phrase
 from cds_service.crd.state import Assertion
-from cds_service.crd.table import BOTH, EXTENSION, TABLE, Json
+from cds_service.crd.table import EXTENSION, TABLE, Json
 from cds_service.crd.words import text_of
 from cds_service.evaluation import MissingItem, number
 
@@ -105,7 +105,8 @@ class _Parts:
             self.info[code] = None
 
     def _authorization(self) -> tuple[str | None, str | None]:
-        if self.covered == _NOT_COVERED or self.row.get("pa") is False:
+        refused = self.covered == _NOT_COVERED and not self.shape["refused-too"]
+        if refused or self.row.get("pa") is False:
             return None, None
         stated = self.row.get("pa-needed")
         if stated:
@@ -151,6 +152,8 @@ class _Parts:
             yield {"text": self.authorization_text}
         if purpose:
             yield {"text": TABLE["purpose-text"]}
+        if self._limits_hold() and self.shape["details"] == "reason":
+            yield {"text": self._limits_told("reason")}
 
     def _reason_code(self) -> Json:
         code = str(self.row.get("reason"))
@@ -166,36 +169,45 @@ class _Parts:
         return [*dict.fromkeys(item.questionnaire for item in asked if item.questionnaire)]
 
     def _details(self) -> Iterator[Json]:
-        limits = self.evaluation.limits if self._limits_hold() else None
-        if limits:
-            period = TABLE["periods"][limits["period"]]
-            yield self._quantity(limits["visits"], period)
-            yield self._detail("period", "Period", _span(self.evaluation.day, period["years"]))
+        if self.shape["details"] == "reason":
+            return
+        if self._limits_hold():
+            value = {"value": number(self._visits), "unit": TABLE["details"]["unit"]}
+            yield self._detail("quantity", "Quantity", value, self._limits_told("qualification"))
+            span = _span(self.evaluation.day, self._period["years"])
+            yield self._detail("period", "Period", span)
         policy = self.evaluation.policy
-        if policy and policy.url and self.voice.version not in (BOTH, "2.0"):
+        if policy and policy.url and self.shape["details"] == "category":
             yield self._detail("link", "Url", policy.url)
 
     def _limits_hold(self) -> bool:
         """Whether the limits say something: what is covered beyond them has others."""
-        limits, facts = self.evaluation.limits or {}, self.evaluation.facts
-        period = TABLE["periods"].get(limits.get("period"))
-        if not self.row.get("limits") or not period:
+        if not self.row.get("limits") or not self._period:
             return False
-        visits = facts.get(period["used"], 0) + facts.get("order.visits", 0)
-        return self.covered != "covered" or visits <= limits["visits"]
+        facts = self.evaluation.facts
+        visits = facts.get(self._period["used"], 0) + facts.get("order.visits", 0)
+        return self.covered != "covered" or visits <= self._visits
 
-    def _quantity(self, visits: Any, period: Json) -> Json:
-        value = {"value": number(Fraction(visits)), "unit": TABLE["details"]["unit"]}
-        used = self.evaluation.facts.get(period["used"])
-        view = {"span": period["span"], "used": used}
-        told = phrase(TABLE["details"]["qualification"], view)
-        return self._detail("quantity", "Quantity", value, told)
+    @property
+    def _visits(self) -> Fraction:
+        return Fraction((self.evaluation.limits or {}).get("visits") or 0)
+
+    @property
+    def _period(self) -> Json:
+        """The period of the policy's limits; {} where it has none that can be told."""
+        row: Json | None = TABLE["periods"].get((self.evaluation.limits or {}).get("period"))
+        return row or {}
+
+    def _limits_told(self, template: str) -> str:
+        used = self.evaluation.facts.get(self._period["used"])
+        view = {"span": self._period["span"], "used": used, "visits": self._visits}
+        return phrase(TABLE["details"][template], view)
 
     def _detail(self, name: str, kind: str, value: Any, told: str | None = None) -> Json:
         row = TABLE["details"][name]
-        systems = self.shape["detail-systems"]
-        concept = {"coding": [_coding(one, row["code"], row["display"]) for one in systems]}
-        category = [_part("category", "Code", row["category"])] if self.shape["category"] else []
+        concept = {"coding": [_coding(self.shape["detail-system"], row["code"], row["display"])]}
+        sorted_by = self.shape["details"] == "category"
+        category = [_part("category", "Code", row["category"])] if sorted_by else []
         more = [_part("qualification", "String", told)] if told else []
         inner = [_part("code", "CodeableConcept", concept), _part("value", kind, value)]
         return {"url": "detail", "extension": [*category, *inner, *more]}

@@ -17,27 +17,21 @@ SOUND = {
         {"url": "info-needed", "valueCode": "OTH"},
         {"url": "billingCode", "valueCoding": {"system": "urn:x", "code": "97124"}},
         {"url": "reason", "valueCodeableConcept": {"text": "A note is missing."}},
-        {
-            "url": "detail",
-            "extension": [
-                {"url": "category", "valueCode": "cat-limitation"},
-                {
-                    "url": "code",
-                    "valueCodeableConcept": {
-                        "coding": [
-                            {"system": TEMP, "code": "allowed-quantity"},
-                            {"system": DETAILS, "code": "allowed-quantity"},
-                        ]
-                    },
-                },
-                {"url": "value", "valueQuantity": {"value": 12}},
-            ],
-        },
         {"url": "questionnaire", "valueCanonical": "http://example.org/q"},
         {"url": "date", "valueDate": "2026-03-16"},
         {"url": "coverage-assertion-id", "valueString": "1"},
     ],
 }
+
+
+DETAIL = [
+    {"url": "category", "valueCode": "cat-limitation"},
+    {
+        "url": "code",
+        "valueCodeableConcept": {"coding": [{"system": DETAILS, "code": "allowed-quantity"}]},
+    },
+    {"url": "value", "valueQuantity": {"value": 12}},
+]
 
 
 def without(*urls):
@@ -72,7 +66,7 @@ FAULTS = {
     ),
     "a strange part": (having({"url": "extra", "valueString": "x"}), "extra"),
     "a detail without a value": (
-        having({"url": "detail", "extension": SOUND["extension"][8]["extension"][:2]}),
+        having({"url": "detail", "extension": DETAIL[:2]}),
         "detail",
     ),
     "a coverage that is none": (
@@ -139,3 +133,25 @@ def test_codes_of_the_other_version_are_told():
     assert breaches(made, "2.2") == []
     assert breaches(made, "2.0") == ["reason: technical is no code of 2.0"]
     assert breaches(having(code("doc-needed", "patient")), "2.0")
+
+
+def test_a_detail_is_of_one_version():
+    new = having({"url": "detail", "extension": DETAIL})
+    assert breaches(new, "2.2") == []
+    assert breaches(new, "2.0")
+    old = copy.deepcopy(DETAIL[1:])
+    old[0]["valueCodeableConcept"]["coding"][0]["system"] = TEMP
+    assert breaches(having({"url": "detail", "extension": old}), "2.0") == []
+    assert breaches(having({"url": "detail", "extension": old}), "2.2")
+
+
+def test_a_refusal_has_pa_needed_in_2_0_as_its_invariant_is_coded_and_not_in_2_2():
+    refused = having(code("covered", "not-covered"), instead=["covered", "info-needed"])
+    bare = having(
+        code("covered", "not-covered"),
+        instead=["covered", "info-needed", "pa-needed", "doc-purpose"],
+    )
+    assert breaches(refused, "2.0") == []
+    assert breaches(refused, "2.2")
+    assert breaches(bare, "2.0")
+    assert breaches(bare, "2.2") == breaches(bare, "both") == []
