@@ -15,7 +15,7 @@ from tests.callers import Ehr, clients_file
 from tests.live import http
 
 COMMAND = [sys.executable, "-c", "from cds_service.cli import main; main()"]
-SECONDS = 20
+SECONDS = 60
 
 
 def free_port():
