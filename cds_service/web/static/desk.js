@@ -6,9 +6,10 @@ import { exchangePanel } from "./exchange.js";
 import { Record } from "./fhir.js";
 import { Held } from "./held.js";
 import { Services } from "./hook.js";
-import { traffic } from "./http.js";
+import { callsSince, callsSoFar } from "./http.js";
 import { draftsOf, Session } from "./orders.js";
 import { Preview } from "./preview.js";
+import { readable } from "./readable.js";
 import { chosenService, offer, previewOf } from "./services.js";
 import { errorState, noCards, withdrawn } from "./states.js";
 import { whyPanel } from "./why.js";
@@ -78,11 +79,11 @@ export class Desk {
     this.busy("Checking the order…");
     this.signedBy = this.service;
     this.services.forget();
-    const before = traffic.length;
+    const before = callsSoFar();
     const body = this.call("order-sign", drafts);
     body.extension = { ...body.extension, "massage-cds.explain": true };
     const answer = await this.services.call(this.signedBy, body, { route: this.route });
-    return this.showAnswer(answer, drafts, lead, traffic.slice(before).filter((one) => one !== answer));
+    return this.showAnswer(answer, drafts, lead, callsSince(before).filter((one) => one !== answer));
   }
 
   async showAnswer(answer, drafts, lead, around) {
@@ -194,6 +195,7 @@ export class Desk {
     const resource = draft ?? (await this.record.read(reference)).body ?? "could not be read";
     find("#resource-title").textContent = reference;
     dialog.querySelector("pre").textContent = pretty(resource);
+    dialog.querySelector(".readable").replaceChildren(...[readable(resource)].filter(Boolean));
     dialog.showModal();
   }
 }

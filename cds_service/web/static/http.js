@@ -3,8 +3,17 @@
 const TIMEOUT_MS = 30000;
 const KEPT = 60;
 
-// Every call of this page, the latest last, for whoever integrates the service.
-export const traffic = [];
+// The latest calls of this page, for whoever integrates the service; each has its number.
+const traffic = [];
+let count = 0;
+
+export function callsSoFar() {
+  return count;
+}
+
+export function callsSince(number) {
+  return traffic.filter((answer) => answer.number > number);
+}
 
 export async function call(method, url, body, { headers = {}, signal } = {}) {
   const started = performance.now();
@@ -34,7 +43,8 @@ export async function call(method, url, body, { headers = {}, signal } = {}) {
 }
 
 function note(answer) {
-  traffic.push(answer);
+  count += 1;
+  traffic.push(Object.assign(answer, { number: count }));
   if (traffic.length > KEPT) traffic.shift();
 }
 
