@@ -221,7 +221,7 @@ class Settings:
         "400",
         values.whole(1, 36500),
         "days",
-        "How long guidance and feedback are kept; `massage-cds store prune` deletes what is older. "
+        "How long guidance and feedback are kept; one worker deletes once a day what is older. "
         "Acknowledgements of safety findings stay as long as they act.",
     )
     insight_least: int = setting(
