@@ -29,6 +29,8 @@ docs: $(STAMPS)/dev
 	$(BIN)/python -m cds_service.terminology.document
 	$(BIN)/python -m cds_service.policies.document
 	$(BIN)/python -m tests.conformance.page
+	$(BIN)/python -m cds_service.crd.document
+	$(BIN)/python -m tests.crd.page
 
 # The pictures of README.md; needs Chromium.
 picture: $(STAMPS)/dev

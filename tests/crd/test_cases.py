@@ -6,7 +6,7 @@ import json
 import pytest
 
 from tests.crd import ehr
-from tests.crd.rules import breaches, information_of, is_uuid, part
+from tests.crd.rules import breaches, information_of, is_uuid, part, parts
 from tests.shared import SHARED, needs_shared
 
 WRITTEN = sorted((SHARED / "cases").glob("*-*.json"))
@@ -39,6 +39,25 @@ def test_a_case_is_answered_by_the_rules_and_once(body, version):
     again = ehr.call(body, version=version)
     assert again["systemActions"] == [], "nothing is new, and an action was sent"
     assert summaries(again) == summaries(answer)
+
+
+def test_every_reason_says_what_it_is_about(body):
+    subjects = ("Coverage", "Prior authorization: ", "Documentation: ", "Limits: ")
+    for version in ehr.VERSIONS:
+        for one in ehr.information(ehr.call(body, version=version)):
+            told = [reason["text"] for reason in parts(one, "reason")]
+            assert all(text.startswith(subjects) for text in told)
+            assert len({text.split(" ")[0] for text in told}) == len(told)
+
+
+def test_no_answer_holds_needless_whitespace(body):
+    sent = body | {"hook": "order-sign"}
+    client = ehr.app().test_client()
+    answer = client.post("/cds-services/order-sign-crd", json=sent, base_url=ehr.HOST)
+    assert (
+        answer.data
+        == json.dumps(answer.get_json(), ensure_ascii=False, separators=(",", ":")).encode()
+    )
 
 
 def summaries(answer):
