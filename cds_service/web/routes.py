@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from flask import Blueprint, Response, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -190,10 +191,18 @@ def _add_outside(blueprint: Blueprint, outside: Outside) -> None:
         return told, status
 
 
+def _asked() -> Any:
+    """Return the JSON of a body; None where it is none, also where it is nested too deeply."""
+    try:
+        return orjson.loads(request.get_data())
+    except orjson.JSONDecodeError:
+        return None
+
+
 def _add_token(blueprint: Blueprint, sign: Sign, place: Place) -> None:
     @blueprint.post("/token")
     def token() -> tuple[Response, int]:
-        asked = request.get_json(silent=True)
+        asked = _asked()
         audience = asked.get("audience") if isinstance(asked, dict) else None
         services = f"{request.host_url.rstrip('/')}{place.services}"
         ours = isinstance(audience, str) and f"{audience}/".startswith(f"{services}/")
