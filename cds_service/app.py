@@ -89,7 +89,8 @@ def create_app(
         documents(registry, version=version(PACKAGE), open_access=local, bases=bases)
     )
     app.register_blueprint(questionnaire_blueprint(settings.canonical_base or CANONICAL_BASE))
-    observation.install(app, [service.id for service in registry])
+    policies = reviewer.rules.library.ids()
+    observation.install(app, [service.id for service in registry], policies)
     if page:
         _add_demo(app, settings, page, kept)
     return app

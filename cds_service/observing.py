@@ -43,12 +43,15 @@ class Observation:
         self._metrics.built(version(PACKAGE))
         self._end = Event()
 
-    def install(self, app: Flask, services: Collection[str]) -> None:
-        """Watch the calls of an application and add its probes; `services` are the ids it has."""
+    def install(self, app: Flask, services: Collection[str], policies: Collection[str]) -> None:
+        """Watch the calls of an application and add its probes.
+
+        `services` are the ids of those it has, `policies` of those it goes by.
+        """
         checks = {
             "store": lambda: STORE_STATES[self._store.health()],
-            # A service exists only once all policies have been loaded.
-            "policies": lambda: OK if services else f"{NOT_READY}: no service has its policies",
+            "policies": lambda: f"{OK}: {len(policies)} loaded" if policies else f"{NOT_READY}: none",
+            "services": lambda: OK if services else f"{NOT_READY}: none is offered",
         }
         app.register_blueprint(probes(checks, self.text))
         watcher = Watcher(app.wsgi_app, services, self._metrics.count)

@@ -159,7 +159,12 @@ def app_client(tmp_path, **variables):
 def test_probes_tell_what_ails_the_service(tmp_path, monkeypatch):
     client = app_client(tmp_path)
     assert (client.get("/livez").text, client.get("/readyz").text) == ("ok\n", "ok\n")
-    assert client.get("/readyz?verbose").text == "ok\nstore: ok\npolicies: ok\n"
+    assert client.get("/readyz?verbose").text .splitlines() == [
+        "ok",
+        "store: ok",
+        "policies: ok: 5 loaded",
+        "services: ok",
+    ]
 
 
 @pytest.mark.parametrize("state", ["degraded", "losing"])
@@ -175,7 +180,7 @@ def test_without_a_service_it_is_not_ready(monkeypatch):
     monkeypatch.setattr("cds_service.app.build_services", lambda *_, **__: [])
     answer = app_client(None).get("/readyz")
     assert answer.status_code == 503
-    assert answer.text.startswith("not ready\npolicies: not ready")
+    assert answer.text == "not ready\nservices: not ready: none is offered\n"
 
 
 def test_probes_and_measurements_need_no_token(tmp_path):

@@ -2,14 +2,17 @@
 
 import json
 import logging
+import re
 import subprocess
 import sys
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
+from cds_service.auth import guard, token
 from cds_service.observe import bounded, logs
 from cds_service.observe.call import CALL, Call, correlation, current, judged, step
 from cds_service.observe.folder import VARIABLE, shared_folder
@@ -251,6 +254,35 @@ def test_calls_are_told_apart_by_path(path, kind, service):
     assert [(one.kind, one.service, one.status) for one in found] == (
         [(kind, service, 204)] if kind else []
     )
+
+
+OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
+
+
+class TestPage:
+    """docs/operations.md names all that is told."""
+
+    def test_names_every_measurement(self):
+        rows = dict(re.findall(r"^\| `(\w+)` \|([^|]*)\|", OPERATIONS.read_text("utf-8"), re.M))
+        for family in Metrics()._registry.collect():
+            counted = f"{family.name}_total" if family.type == "counter" else family.name
+            assert counted.removeprefix("massage_cds_") in rows, counted
+
+    def test_names_every_reason_for_a_refusal(self):
+        sources = [Path(token.__file__).read_text("utf-8"), Path(guard.__file__).read_text("utf-8")]
+        reasons = set(re.findall(r'TokenError\(\s*"([a-z]+)"', "".join(sources)))
+        text = OPERATIONS.read_text("utf-8")
+        assert len(reasons) > 10
+        assert [reason for reason in reasons if f"`{reason}`" not in text] == []
+
+    def test_names_every_member_of_a_line(self, call):
+        call.hook = call.client = "x"
+        call.orders, call.status = 1, 200
+        call.fetches, call.determinations = [("x", "timeout", 1)], [("x", "covered")]
+        call.holes = {"x": (Hole("x", "X", "timeout"),)}
+        call.spend("review", 1)
+        text = OPERATIONS.read_text("utf-8")
+        assert [name for name in fields_of(call) if f"`{name}`" not in text] == []
 
 
 class TestFolder:
