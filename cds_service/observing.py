@@ -50,7 +50,9 @@ class Observation:
         """
         checks = {
             "store": lambda: STORE_STATES[self._store.health()],
-            "policies": lambda: f"{OK}: {len(policies)} loaded" if policies else f"{NOT_READY}: none",
+            "policies": lambda: (
+                f"{OK}: {len(policies)} loaded" if policies else f"{NOT_READY}: none"
+            ),
             "services": lambda: OK if services else f"{NOT_READY}: none is offered",
         }
         app.register_blueprint(probes(checks, self.text))

@@ -33,7 +33,11 @@ def probes(checks: Mapping[str, Check], metrics: Callable[[], bytes]) -> Bluepri
         states = {name: told.partition(":")[0] for name, told in found.items()}
         bad = [state for state in states.values() if state != OK]
         worst = NOT_READY if NOT_READY in bad else bad[0] if bad else OK
-        shown = found if "verbose" in request.args else {n: t for n, t in found.items() if states[n] != OK}
+        shown = (
+            found
+            if "verbose" in request.args
+            else {n: t for n, t in found.items() if states[n] != OK}
+        )
         lines = [worst, *(f"{name}: {told}" for name, told in shown.items())]
         return _plain("\n".join(lines), 503 if worst == NOT_READY else 200)
 

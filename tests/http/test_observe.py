@@ -159,7 +159,7 @@ def app_client(tmp_path, **variables):
 def test_probes_tell_what_ails_the_service(tmp_path, monkeypatch):
     client = app_client(tmp_path)
     assert (client.get("/livez").text, client.get("/readyz").text) == ("ok\n", "ok\n")
-    assert client.get("/readyz?verbose").text .splitlines() == [
+    assert client.get("/readyz?verbose").text.splitlines() == [
         "ok",
         "store: ok",
         "policies: ok: 5 loaded",

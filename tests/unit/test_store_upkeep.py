@@ -82,6 +82,16 @@ class TestRetention:
         assert setup_of_settings(settings).retention == 30
 
 
+def test_tokens_that_memory_alone_tells_are_counted(tmp_path):
+    with opened(tmp_path) as store:
+        assert store.remember("iss", "kept", LATER)
+        assert store.counts()["jti_fallbacks"] == 0
+        store._database.up = False
+        assert store.remember("iss", "unkept", LATER)
+        assert not store.remember("iss", "unkept", LATER)
+        assert store.counts()["jti_fallbacks"] == 1
+
+
 def _failing(*_):
     raise DownError("the database cannot be used now")
 
