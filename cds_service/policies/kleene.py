@@ -95,10 +95,11 @@ def _until(
 
 
 def _gather(answers: Sequence[Answer], status: Status) -> Answer:
-    """Keep what bears on the result: for unknown, what is open; else what agrees with it."""
-    bearing = [a for a in answers if a.status is status] or answers
-    if status is Status.UNKNOWN:
-        bearing = [a for a in answers if a.status is Status.UNKNOWN or a.status is Status.MET]
+    """Keep what bears on the result: for unknown, what is open; else what agrees, and no hole."""
+    if status is not Status.UNKNOWN:
+        bearing = [a for a in answers if a.status is status] or answers
+        return Answer(status, united([a.findings for a in bearing]))
+    bearing = [a for a in answers if a.status is Status.UNKNOWN or a.status is Status.MET]
     holes = [h for a in answers if a.holes and a.status is Status.UNKNOWN for h in a.holes]
     return Answer(status, united([a.findings for a in bearing]), unique(holes))
 

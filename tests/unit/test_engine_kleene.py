@@ -51,6 +51,11 @@ def test_at_least_two_of_three(members, status):
     assert at_least([says(member) for member in members], 2)(None).status is status
 
 
+def test_enough_is_enough_whatever_was_not_read():
+    answer = at_least([says(MET, "A/1"), says(UNKNOWN, holes=(HOLE,)), says(MET, "B/1")], 2)(None)
+    assert (answer.status, answer.holes) == (MET, ())
+
+
 def test_what_decides_is_the_evidence():
     answer = all_of([says(MET, "A/1"), says(NOT_MET, "B/1"), says(UNKNOWN, holes=(HOLE,))])(None)
     assert (answer.status, answer.holes) == (NOT_MET, ())
