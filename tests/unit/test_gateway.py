@@ -1,6 +1,7 @@
 """The gateway: bodies that come late, broken or too many, and the environment of a call."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -10,6 +11,12 @@ from cds_service.gateway import Gateway, environ_of
 from cds_service.hooks import errors
 
 MOST = 100
+
+
+def run(work):
+    """Run a coroutine in a thread of its own: a browser test may have left a loop in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 class Headers(dict):
@@ -68,7 +75,7 @@ def gateway():
 
 
 def answer(gateway, protocol, told):
-    asyncio.run(gateway.__rsgi__(told, protocol))
+    run(gateway.__rsgi__(told, protocol))
     return protocol.answer
 
 
@@ -113,7 +120,7 @@ def test_bodies_on_their_way_together_are_bounded(gateway):
         await asyncio.gather(*(gateway.__rsgi__(scope(), one) for one in slow))
         return [one.answer[0] for one in slow]
 
-    found = asyncio.run(crowd())
+    found = run(crowd())
     assert set(found) == {200, 503}
     assert gateway.held == 0
 
@@ -122,7 +129,7 @@ def test_what_even_flask_does_not_foresee_is_an_error_without_words(gateway):
     gateway.app = lambda environ, start: 1 / 0
     protocol = Protocol()
     with pytest.raises(ZeroDivisionError):
-        asyncio.run(gateway.__rsgi__(scope("GET"), protocol))
+        run(gateway.__rsgi__(scope("GET"), protocol))
     assert protocol.answer == (500, {}, b"")
 
 
