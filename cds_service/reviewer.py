@@ -65,20 +65,25 @@ class Reviewer:
         drafts = [draft.resource for draft in request.draft_orders]
         day, notes = self.day(drafts, request.patient_id)
         ends = monotonic() + self.deadline
-        record = self.read_first(request, drafts, ends)
+        first = record = self.read_first(request, drafts, ends)
         case = Case(drafts, record, day, notes=notes, selected=selected(request))
         with step("review"):
             group = group_of(case, self.rules)
-        known: OrderGroup | None = group
+        payers: list[Payer] = []
         if group.orders:
-            record = self.read_rest(request, case, payers_of(case, group, self.rules), ends)
+            payers = payers_of(case, group, self.rules)
+            record = self.read_rest(request, case, payers, ends)
             _refuse_unobtainable(record)
             acknowledged = self.acknowledged(request)
-            if record.by_reference is not case.record.by_reference:
-                known = None  # who treats may be told by what was read since
             case = replace(case, record=record, acknowledged=acknowledged)
+        # What was read since may tell who treats, and who pays.
+        same = record.by_reference is first.by_reference
         with step("review"):
-            evaluations = review(case, self.rules, group=known)
+            evaluations = (
+                review(case, self.rules, payers or None, group)
+                if same
+                else review(case, self.rules)
+            )
         tell(group, evaluations)
         return evaluations, case, group
 

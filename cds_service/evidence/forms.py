@@ -24,7 +24,7 @@ NO_ANSWER = frozenset({"unknown", "asked-unknown", "unk", "asku", "nask"})
 ANSWER_SETS = {"answer-yes": "yes", "answer-no": "no", "answer-unknown": "unknown"}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Form:
     """A completed QuestionnaireResponse, its answers read when somebody asks for them.
 
