@@ -1,13 +1,21 @@
 """What every walk does: pick, sign, read."""
 
+import json
 import time
 from pathlib import Path
 
 from playwright.sync_api import expect
 
+from fhir_fixtures.fhir import HERE
+
 PICTURES = Path(__file__).with_name("screenshots")
 MOST_STEPS = 150
 PATIENCE = 20
+
+
+def fixture(name):
+    """Return the Bundle of a patient of the demo."""
+    return json.loads((HERE / "patients" / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def pick(page, name):

@@ -3,7 +3,8 @@
 import pytest
 
 from tests.browser.axe import violations_everywhere
-from tests.browser.steps import bring, compare, course, coverage_card, sign
+from tests.browser.steps import bring, compare, course, coverage_card, fixture, sign
+from tests.live import FhirServer, serve
 
 # The list of patients is the same beside every order; the first page holds it.
 MAIN = "main"
@@ -26,7 +27,7 @@ def test_refused_upload(walk):
     page.watch.expected.add(422)
     bring(page, "{")
     page.locator("#upload-problem").wait_for()
-    assert violations_everywhere(page, "body") == {}
+    assert violations_everywhere(page, "#bring") == {}
 
 
 def test_unknown_patient(walk):
@@ -34,6 +35,18 @@ def test_unknown_patient(walk):
     page.watch.expected.add(404)
     page.goto(f"{page.watch.origin}/?patient=nobody")
     assert violations_everywhere(page, MAIN) == {}
+
+
+def test_other_servers(walk):
+    page = walk()
+    page.watch.expected.add(400)
+    page.goto(f"{page.watch.origin}/?server=http://127.0.0.1:1/fhir")
+    page.locator("#server-problem").wait_for()
+    assert violations_everywhere(page, MAIN) == {}
+    with serve(FhirServer([fixture("kp-complete")]).app) as url:
+        page.goto(f"{page.watch.origin}/?server={url}/fhir&find=Bao")
+        page.locator("#found-title").wait_for()
+        assert violations_everywhere(page, "#bring") == {}
 
 
 def test_order_of_two_codes(walk):

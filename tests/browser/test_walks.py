@@ -10,7 +10,6 @@ from statistics import median
 import pytest
 from playwright.sync_api import expect
 
-from fhir_fixtures.fhir import HERE
 from tests.browser.axe import PHONE
 from tests.browser.steps import (
     bring,
@@ -18,6 +17,7 @@ from tests.browser.steps import (
     compare,
     course,
     coverage_card,
+    fixture,
     pick,
     picture,
     reach,
@@ -28,10 +28,6 @@ from tests.live import FhirServer, http, serve
 
 READY_MS = 1000
 TRIES = 5
-
-
-def fixture(name):
-    return json.loads((HERE / "patients" / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def held(demo, kind, patient):
