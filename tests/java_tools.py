@@ -16,7 +16,10 @@ def lacking():
     return None if built else f"the Java tools are not built: {BUILD}"
 
 
-def command(main, memory, *arguments):
-    """Return the command line of one of the tools; short start before long speed."""
-    path = f"{BUILT / 'classes'}:{BUILT / 'lib'}/*"
+def command(main, memory, *arguments, classes=()):
+    """Return the command line of one of the tools; short start before long speed.
+
+    `classes` are folders of the class path beside its own.
+    """
+    path = ":".join(map(str, [BUILT / "classes", BUILT / "lib" / "*", *classes]))
     return ["java", f"-Xmx{memory}", *LEAN, "-cp", path, f"tools.{main}", *arguments]
