@@ -11,6 +11,7 @@ from cds_service.web import web_blueprint
 SERVICE = "massage-order-review"
 PREVIEW = "massage-order-select"
 CRD = "order-sign-crd"
+DISPATCH = "order-dispatch-crd"
 COVERED = "http://hl7.org/fhir/us/davinci-crd/StructureDefinition/ext-coverage-information"
 PROMIS = "http://loinc.org/q/62337-1"
 REASONS = "https://massage-cds.example.org/fhir/CodeSystem/override-reasons"
@@ -289,7 +290,14 @@ def service_blueprint(calls):
         }
         sign = {"hook": "order-sign", "id": SERVICE, "title": "Review", "prefetch": prefetch}
         crd = {"hook": "order-sign", "id": CRD, "title": "Coverage"}
-        return {"services": [sign, crd, {"hook": "order-select", "id": PREVIEW}]}
+        ahead = {"hook": "order-select", "id": PREVIEW}
+        dispatch = {"hook": "order-dispatch", "id": DISPATCH}
+        return {"services": [sign, crd, ahead, dispatch]}
+
+    @blueprint.post(f"/cds-services/{DISPATCH}")
+    def dispatched():
+        calls.append(request.get_json())
+        return {"cards": [card("Sent with the payer's knowledge", "info")], "systemActions": []}
 
     @blueprint.post("/cds-services/<service>/feedback")
     def take_feedback(service):

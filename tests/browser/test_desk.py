@@ -189,6 +189,34 @@ def test_system_actions_are_shown_and_carried_by_the_order(open_page, site):
     assert len(site.store.read("ServiceRequest", "ann-order-1")["extension"]) >= 2
 
 
+def test_a_signed_order_is_sent_to_the_performer(open_page, site):
+    page = open_page("/?patient=ann")
+    page.get_by_text("Service and route").click()
+    page.get_by_label("CDS service").select_option(CRD)
+    sign(page)
+    page.get_by_role("button", name="Send to the performer").click()
+    expect(page.locator("#progress")).to_contain_text("Sent. 1 card")
+    assert site.store.read("ServiceRequest", "ann-order-1")["status"] == "active"
+    call = site.calls[-1]
+    assert call["hook"] == "order-dispatch"
+    assert call["context"] == {
+        "patientId": "ann",
+        "dispatchedOrders": ["ServiceRequest/ann-order-1"],
+        "performer": "PractitionerRole/ann-therapist",
+    }
+    expect(page.get_by_role("button", name="Send to the performer")).to_have_count(0)
+
+
+def test_nobody_to_send_to_is_told(open_page):
+    page = open_page("/?patient=ann")
+    page.get_by_text("Service and route").click()
+    page.get_by_label("CDS service").select_option(CRD)
+    page.get_by_label("Performed by").select_option("Not assigned")
+    sign(page)
+    expect(page.get_by_role("button", name="Send to the performer")).to_be_disabled()
+    expect(page.locator(".dispatch")).to_contain_text("Choose who performs the order")
+
+
 def test_what_a_call_was_is_there_for_integrators(open_page, site):
     page = open_page("/?patient=ann")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=site.url)

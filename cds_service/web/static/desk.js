@@ -1,6 +1,7 @@
 // The clinician's desk: an order, the call about it, and what came back.
 
 import { cardList, counted } from "./cards.js";
+import { asActive, dispatchable, dispatchBox, dispatchContext } from "./dispatch.js";
 import { list, pretty } from "./dom.js";
 import { exchangePanel } from "./exchange.js";
 import { Record } from "./fhir.js";
@@ -10,7 +11,7 @@ import { callsSince, callsSoFar } from "./http.js";
 import { draftsOf, Session } from "./orders.js";
 import { Preview } from "./preview.js";
 import { readable } from "./readable.js";
-import { chosenService, offer, previewOf } from "./services.js";
+import { chosenService, dispatchOf, offer, previewOf } from "./services.js";
 import { errorState, noCards, withdrawn } from "./states.js";
 import { whyPanel } from "./why.js";
 import { writtenPanel } from "./written.js";
@@ -89,21 +90,42 @@ export class Desk {
   async showAnswer(answer, drafts, lead, around) {
     const exchange = exchangePanel(answer, around);
     if (!answer.ok || !Array.isArray(answer.body?.cards)) {
-      return this.show("The order could not be checked.", { cards: [errorState("The order could not be checked", answer)], exchange });
+      return this.refused("The order could not be checked", answer, exchange);
     }
     const { cards, extension } = answer.body;
     this.cards = cards;
     const evaluations = list(extension?.["massage-cds.evaluations"]);
     const actions = list(answer.body.systemActions);
+    const sending = answer.request.hook === "order-sign" && Array.isArray(answer.body.systemActions) && (await this.sender());
     const nothing = actions.length ? [] : [noCards(evaluations, drafts)];
     const words = cards.length ? `${cards.length} card${cards.length > 1 ? "s" : ""}: ${counted(cards)}` : "No cards";
     this.show(`${lead}${words}. Answered in ${answer.ms} ms.`, {
       cards: cards.length ? cardList(cards, this.hands) : nothing,
-      written: writtenPanel(actions, drafts),
+      written: [writtenPanel(actions, drafts), sending].filter(Boolean),
       why: whyPanel(evaluations, (reference) => this.openResource(reference), answer.request),
       exchange,
     });
     return this.carryOut(actions);
+  }
+
+  // Only a record that keeps what is written can be asked about what was sent.
+  async sender() {
+    const service = this.record.keeps && (await dispatchOf(this.services));
+    return service ? dispatchBox(this.session.inForm, () => this.dispatch(service)) : null;
+  }
+
+  async dispatch(service) {
+    this.busy("Sending the order…");
+    const sent = dispatchable(this.session.inForm);
+    const actions = sent.orders.map(asActive);
+    const kept = await this.record.apply(actions);
+    if (!kept.ok) return this.refused("The order could not be sent", kept);
+    this.bringIn(actions, kept.made);
+    this.signedBy = service;
+    const before = callsSoFar();
+    const body = { ...this.request, hook: "order-dispatch", context: dispatchContext(this.request.context, sent) };
+    const answer = await this.services.call(service, body, { route: this.route });
+    return this.showAnswer(answer, sent.orders, "Sent. ", callsSince(before).filter((one) => one !== answer));
   }
 
   // What the payer's system writes needs no click; the orders carry it from here on.
@@ -112,6 +134,10 @@ export class Desk {
     const { ok, made } = await this.record.apply(actions);
     if (ok) this.bringIn(actions, made);
     find("#written .hint")?.append(ok ? " Applied." : " They could not be applied.");
+  }
+
+  refused(title, answer, exchange = exchangePanel(answer)) {
+    return this.show(`${title}.`, { cards: [errorState(title, answer)], exchange });
   }
 
   bringIn(actions, made) {
@@ -143,10 +169,7 @@ export class Desk {
     this.busy(`Applying: ${suggestion.label}…`);
     const actions = list(suggestion.actions);
     const answer = actions.length ? await this.record.apply(actions) : { ok: true, made: [] };
-    if (!answer.ok) {
-      const state = errorState("The suggestion could not be applied", answer);
-      return this.show("The suggestion could not be applied.", { cards: [state], exchange: exchangePanel(answer) });
-    }
+    if (!answer.ok) return this.refused("The suggestion could not be applied", answer);
     this.taken.add(suggestion.uuid);
     this.bringIn(actions, answer.made);
     const told = await this.tell({ card: card.uuid, outcome: "accepted", acceptedSuggestions: [{ id: suggestion.uuid }] });
@@ -172,18 +195,18 @@ export class Desk {
   busy(words) {
     this.free(false);
     find("#results").setAttribute("aria-busy", "true");
-    document.querySelectorAll("#cards button").forEach((button) => (button.disabled = true));
+    document.querySelectorAll("#cards button, #written button").forEach((button) => (button.disabled = true));
     find("#progress").textContent = words;
   }
 
-  show(words, { cards, written = null, why = null, exchange = null }) {
+  show(words, { cards, written = [], why = null, exchange = null }) {
     this.free(true);
     delete find("#results").dataset.stale;
     find("#results").removeAttribute("aria-busy");
     find("#progress").textContent = words;
     find("#cards").replaceChildren(...cards);
-    const rest = { "#written": written, "#why": why, "#exchange": exchange };
-    for (const [place, node] of Object.entries(rest)) find(place).replaceChildren(...(node ? [node] : []));
+    const rest = { "#written": written, "#why": [why], "#exchange": [exchange] };
+    for (const [place, nodes] of Object.entries(rest)) find(place).replaceChildren(...nodes.filter(Boolean));
     find("#alarm").textContent = alarm(cards);
     find("#results-title").focus({ preventScroll: true });
     comeIntoView(find("#results"));

@@ -4,6 +4,7 @@ import { el } from "./dom.js";
 
 const SIGN = "order-sign";
 const SELECT = "order-select";
+const DISPATCH = "order-dispatch";
 
 export function offer(form, services) {
   const select = form.elements.service;
@@ -26,6 +27,10 @@ export async function previewOf(services, chosen) {
   const found = (await services.all()).filter((service) => service.hook === SELECT);
   const ranked = found.sort((one, other) => alike(other.id, chosen) - alike(one.id, chosen));
   return ranked[0]?.id;
+}
+
+export async function dispatchOf(services) {
+  return (await services.all()).find((service) => service.hook === DISPATCH)?.id;
 }
 
 // How many words two ids have in common.
