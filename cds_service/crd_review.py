@@ -92,9 +92,13 @@ class CrdReview:
     ) -> Answer:
         members = members_of(case, group, self.rules)
         payers = [member.payer for member in members]
-        record = self.reviewer.read_rest(request, case, payers, ends)
+        first, record = case.record, self.reviewer.read_rest(request, case, payers, ends)
         case = replace(case, record=record, acknowledged=self.reviewer.acknowledged(request))
         with step("review"):
+            # What was read since may tell who treats, and who pays.
+            if record.by_reference is not first.by_reference:
+                group = group_of(case, self.rules)
+                members = members_of(case, group, self.rules)
             assertions = [*self._assertions(case, group, members)]
         tell(group, [one.evaluation for one in assertions])
         names = {order.reference for order in group.orders}
@@ -102,18 +106,15 @@ class CrdReview:
         return Answer(case, group, assertions, orders, members)
 
     def _assertions(
-        self, case: Case, group: OrderGroup, members: Iterable[Member]
+        self, case: Case, group: OrderGroup, members: Sequence[Member]
     ) -> Iterator[Assertion]:
+        """Yield what is asserted, coverage by coverage."""
+        payers = [member.payer for member in members]
+        found = review(case, self.rules, payers, group)
         for member in members:
-            for evaluation in self._evaluations(case, group, member.payer):
+            own = [one for one in found if one.coverage == _coverage(member.payer)]
+            for evaluation in [*own, *_not_judged(own, group, member.payer, case.day)]:
                 yield self._assertion(case, member, evaluation)
-
-    def _evaluations(self, case: Case, group: OrderGroup, payer: Payer) -> list[Evaluation]:
-        found = review(case, self.rules, [payer])
-        judged = {name for one in found for name in one.orders}
-        billed = group.under(payer.coverage.reference if payer.coverage else None)
-        others = [order for order in billed.orders if order.reference not in judged]
-        return found + [_not_listed(order, payer, case.day) for order in others]
 
     def _assertion(self, case: Case, member: Member, evaluation: Evaluation) -> Assertion:
         payer = member.payer
@@ -152,6 +153,19 @@ def _dispatched(dispatch: Dispatch, record: PatientRecord) -> dict[str, Resource
     raise RefusalError(422, "not-found", told, "context.dispatchedOrders")
 
 
+def _coverage(payer: Payer) -> str | None:
+    return payer.coverage.reference if payer.coverage else None
+
+
+def _not_judged(
+    found: Iterable[Evaluation], group: OrderGroup, payer: Payer, day: date
+) -> list[Evaluation]:
+    """Return evaluations of the orders of whose code the policy says nothing."""
+    judged = {name for one in found for name in one.orders}
+    billed = group.under(_coverage(payer)).orders
+    return [_not_listed(order, payer, day) for order in billed if order.reference not in judged]
+
+
 def _refuse_nameless(group: OrderGroup) -> None:
     nameless = [order.reference for order in group.orders if order.reference.startswith("#")]
     if nameless:
@@ -167,7 +181,7 @@ def _not_listed(order: OrderFact, payer: Payer, day: date) -> Evaluation:
     made = Evaluation(
         orders=(order.reference,),
         day=day,
-        coverage=payer.coverage.reference if payer.coverage else None,
+        coverage=_coverage(payer),
         policy=payer.policy.head if payer.policy else None,
         determination="not-applicable",
         payer=payer.name,
