@@ -25,6 +25,9 @@ def test_scenario(name, service, demo_records):
 
 def test_what_could_not_be_read_blocks_nothing(service, demo_records):
     _, built = SCENARIOS["messy-unread-therapist"]
-    (made,) = service.evaluations(built.request | {"fhirServer": demo_records})
+    body = built.request | {"fhirServer": demo_records}
+    (made,) = service.evaluations(body)
     assert made["unread"] == [{"query": "PractitionerRole", "reason": "http-404"}]
     assert not [item for item in made["missing"] if item["blocking"]]
+    (card,) = service.post(body).json()["cards"]
+    assert "could not be read: a practitioner's role (not on the server)" in card["summary"]

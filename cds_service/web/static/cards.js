@@ -25,7 +25,8 @@ export function kindOf(card) {
 
 export function counted(cards) {
   const words = RANK.map((name) => [cards.filter((card) => card.indicator === name).length, name]);
-  return words.filter(([count]) => count).map(([count, name]) => `${count} ${INDICATOR[name].toLowerCase()}`).join(", ");
+  const plural = (count, name) => (count > 1 && name === "warning" ? "s" : "");
+  return words.filter(([count]) => count).map(([count, name]) => `${count} ${INDICATOR[name].toLowerCase()}${plural(count, name)}`).join(", ");
 }
 
 function cardNode(card, desk) {
