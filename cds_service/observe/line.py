@@ -36,9 +36,9 @@ def fields_of(call: Call) -> dict[str, Any]:
         "steps": {name: _milliseconds(spent) for name, spent in call.steps.items()},
         "orders": call.orders,
         "determinations": _determinations(call),
-        "holes": _holes(call),
+        "holes": _holes(call) if call.holes else None,
         "fetches": len(call.fetches) or None,
-        "fetchErrors": _fetch_errors(call),
+        "fetchErrors": _fetch_errors(call) if call.fetches else None,
     }
     return {name: value for name, value in fields.items() if value not in (None, {}, [])}
 

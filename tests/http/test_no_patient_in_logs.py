@@ -375,6 +375,9 @@ def test_exceptions_nobody_foresaw(place, built, values, fhir, tmp_path, monkeyp
         assert answer.status_code == status
         assert answer.json()["resourceType"] == "OperationOutcome"
         assert_silent(ear, run, values, 1)
+        failed = [one for one in map(json.loads, ear.written) if "failed" in one.get("message", "")]
+        assert failed
+        assert {one["call"] for one in failed} == {request["hookInstance"]}
         if status == 500:
             assert request["hookInstance"] in answer.text
             told = next(
