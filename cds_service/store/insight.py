@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, func, select
 from cds_service.store.tables import CARD, FEEDBACK, GUIDANCE, NOTED, RESULT
 
 PREVIEW = "order-select"
+EARLIEST, LATEST = date(1900, 1, 1), date(9000, 1, 1)
 MISSING, SAFETY = "missing", "safety"
 OVERRIDDEN = "overridden"
 
@@ -33,9 +34,18 @@ class Span:
 
 def span_of(first: date | None, last: date | None, *, service: str | None, zone: tzinfo) -> Span:
     """Return the moments of days at the site, both included."""
-    end = last + timedelta(days=1) if last else None
-    begin, before = (datetime.combine(day, time(), zone) if day else None for day in (first, end))
+    begin = _midnight(first, zone) if first else None
+    before = _midnight(_sane(last) + timedelta(days=1), zone) if last else None
     return Span(begin, before, service)
+
+
+def _midnight(day: date, zone: tzinfo) -> datetime:
+    return datetime.combine(_sane(day), time(), zone)
+
+
+def _sane(day: date) -> date:
+    """Return a day with room before and after it: no answer lies beyond."""
+    return min(max(day, EARLIEST), LATEST)
 
 
 @dataclass(frozen=True, slots=True)

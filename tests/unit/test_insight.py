@@ -100,6 +100,14 @@ def test_span_holds_both_days_at_the_site():
     )
 
 
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Niue"])
+def test_days_at_the_ends_of_the_calendar_are_asked_about_too(tmp_path, zone):
+    span = span_of(date.min, date.max, service=None, zone=ZoneInfo(zone))
+    with opened(tmp_path) as store:
+        store.record(guidance(results=(ResultGiven(CCA, "covered"),)))
+        assert store.insight(span).orders == 1
+
+
 class TestCommand:
     def run(self, folder, *arguments, **environ):
         variables = {"MASSAGE_CDS_STATE": str(folder)}
