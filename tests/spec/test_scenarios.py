@@ -30,4 +30,4 @@ def test_what_could_not_be_read_blocks_nothing(service, demo_records):
     assert made["unread"] == [{"query": "PractitionerRole", "reason": "http-404"}]
     assert not [item for item in made["missing"] if item["blocking"]]
     (card,) = service.post(body).json()["cards"]
-    assert "could not be read: a practitioner's role (not on file there)" in card["summary"]
+    assert "could not be read: a practitioner's role (not on file)" in card["summary"]
