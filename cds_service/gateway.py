@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from io import BytesIO
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestTimeout
@@ -48,13 +49,15 @@ class Gateway:
 
     `threads` calls are answered at the same time. A body has to arrive within `seconds`; of a
     longer one than `most` bytes the application sees `most` + 1 of them. All bodies on their way
-    hold at most `threads` times `most` bytes: beyond that their calls are refused with 503.
+    hold at most `threads` times `most` bytes: beyond that their calls are refused with 503. `note`
+    is the name in the WSGI environment that tells when a call was there, as time.monotonic().
     """
 
     app: Flask
     threads: int
     most: int
     seconds: float
+    note: str = "arrived"
     held: int = 0
     _pool: ThreadPoolExecutor = field(init=False, repr=False)
 
@@ -64,7 +67,7 @@ class Gateway:
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         """Answer one call."""
         body = BytesIO() if scope.method in BODILESS else await self._taken_in(scope, protocol)
-        environ = environ_of(scope, body)
+        environ = environ_of(scope, body) | {self.note: monotonic()}
         await get_running_loop().run_in_executor(self._pool, self._answer, environ, protocol)
 
     async def _taken_in(self, scope: Scope, protocol: HTTPProtocol) -> BytesIO | Unread:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from time import monotonic
 from typing import Any
 
 import cards
@@ -64,7 +63,7 @@ class Reviewer:
         """
         drafts = [draft.resource for draft in request.draft_orders]
         day, notes = self.day(drafts, request.patient_id)
-        ends = monotonic() + self.deadline
+        ends = request.arrived + self.deadline
         first = record = self.read_first(request, drafts, ends)
         case = Case(drafts, record, day, notes=notes, selected=selected(request))
         with step("review"):

@@ -19,6 +19,7 @@ from granian.log import LogLevels
 from cds_service.app import create_app
 from cds_service.gateway import Gateway
 from cds_service.guidance import setup_of
+from cds_service.hooks.blueprint import ARRIVED
 from cds_service.observe import logs
 from cds_service.observe.folder import shared_folder
 from cds_service.observing import OBSERVATION
@@ -81,7 +82,7 @@ def served(app: Flask, settings: Settings) -> Gateway:
         # makes single calls ten times slower.
         gc.freeze()
         gc.set_threshold(GC_THRESHOLD)
-    return Gateway(app, settings.threads, settings.max_body, BODY_SECONDS)
+    return Gateway(app, settings.threads, settings.max_body, BODY_SECONDS, note=ARRIVED)
 
 
 def _end_with(supervisor: ParentProcess) -> None:

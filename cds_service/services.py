@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import cards
@@ -199,4 +200,5 @@ def explain(request: HookRequest, bundle: Mapping[str, Any] | None) -> list[Eval
     if bundle is not None:
         return review(_case_of(request, bundle, rules, today), rules)
     reviewer = Reviewer(rules, _reader(settings, rules), settings.deadline, lambda: today)
-    return reviewer.evaluations(replace(request, client=OpenClient()))[0]
+    asked = replace(request, client=OpenClient(), arrived=monotonic())
+    return reviewer.evaluations(asked)[0]

@@ -16,6 +16,9 @@ from cds_service.hooks.request import parse_request
 from cds_service.hooks.response import finish
 from cds_service.hooks.service import Registry, Service, discovery
 
+ARRIVED = "massage-cds.arrived"
+"""Where a server notes in the WSGI environment when a call had come, as time.monotonic()."""
+
 MEDIA_TYPES = ("application/json", "application/fhir+json")
 
 
@@ -52,7 +55,10 @@ def blueprint(  # noqa: PLR0913 - each is one thing that a base URL needs
         service = _service(registry, service_id, client)
         body = _body(max_body)
         parsed = parse_request(body, service.hook)
-        hook_request = replace(parsed, digest=hashlib.sha256(body).hexdigest(), client=client)
+        digest = hashlib.sha256(body).hexdigest()
+        # A call may have waited for a thread: that is time of its own, too.
+        arrived = request.environ.get(ARRIVED, parsed.arrived)
+        hook_request = replace(parsed, digest=digest, client=client, arrived=arrived)
         g.hook_instance = hook_request.hook_instance
         answer = service.handler(hook_request)
         if client and not client.system_actions:

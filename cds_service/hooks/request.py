@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -85,7 +86,8 @@ class HookRequest:
 
     `context` is whole and as received, `draft_orders` its Bundle in order (empty for hooks without
     one), `prefetch` by template key as received (null and OperationOutcome included), `fhir_server`
-    without a trailing slash. Identifiers, content and token stay out of the repr and so of logs.
+    without a trailing slash, `arrived` in seconds of time.monotonic(). Identifiers, content and
+    token stay out of the repr and so of logs.
     """
 
     hook: str
@@ -102,6 +104,7 @@ class HookRequest:
     extension: Mapping[str, Any] = field(default_factory=dict, repr=False)
     client: Client | None = field(default=None, repr=False)
     digest: str = ""
+    arrived: float = field(default_factory=monotonic)
 
     @property
     def selected(self) -> tuple[DraftOrder, ...]:

@@ -6,13 +6,16 @@ import time
 
 import pytest
 
+from cds_service.hooks.blueprint import ARRIVED
 from tests.conformance.ehr import (
     CARD,
     INSTANCE,
+    REVIEW,
     SELECT,
     HookResponse,
     bundle,
     call,
+    client,
     client_of,
     evaluations,
     gives,
@@ -132,6 +135,16 @@ def test_an_answer_leaves_in_time_when_the_server_hangs():
         assert time.monotonic() - start < 2
     assert {"timeout"} == {one["reason"] for one in evaluations(answer)[0]["unread"]}
     assert CLEAR not in told(answer)
+
+
+@requirement(24)
+def test_time_spent_in_line_is_time_of_the_call():
+    with serving(server_answers(Condition=slow(3))) as server:
+        made = request(prefetch={"patient": of_type("Patient")[0]}, fhirServer=server.base)
+        start = time.monotonic()
+        answer = client().post(REVIEW, json=made, environ_overrides={ARRIVED: start - 60})
+        assert time.monotonic() - start < 2
+    assert answer.status_code == 412
 
 
 @requirement(25, 27)

@@ -54,13 +54,13 @@ class Probe:
         return median(found)
 
 
-def judge(found):
-    """Hold the answers to hanging calls against what was promised."""
+def slowest(found):
+    """Return the seconds of the slowest answer; hold that each is one, and most come at once."""
     assert len(found) == CALLS
     assert {status for _, status in found} == {200, 412}
-    assert max(seconds for seconds, _ in found) < LONGEST
     at_once = [seconds for seconds, _ in found if seconds < DEADLINE - 0.5]
     assert len(at_once) >= CALLS - 2 * WORKERS * THREADS
+    return max(seconds for seconds, _ in found)
 
 
 def test_calls_that_bring_all_are_answered_while_others_hang(url):
@@ -72,12 +72,11 @@ def test_calls_that_bring_all_are_answered_while_others_hang(url):
         for _ in range(ROUNDS):
             usual = probe.usual()
             answers = Answers(url, bodies)
-            seen.append((probe.while_waiting(answers), usual))
-            judge(answers.all())
+            seen.append((probe.while_waiting(answers), usual, slowest(answers.all())))
             # Another process may take the machine for a while: one calm round shows it.
-            if seen[-1][0] <= 2 * usual:
+            if seen[-1][0] <= 2 * usual and seen[-1][2] < LONGEST:
                 return
-    pytest.fail(f"seconds while hanging and usual: {seen}")
+    pytest.fail(f"seconds while hanging, usual, of the slowest: {seen}")
 
 
 def test_a_hole_is_named_where_a_server_hangs(url):

@@ -1,6 +1,7 @@
 """The gateway: bodies that come late, broken or too many, and the environment of a call."""
 
 import asyncio
+import time
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
@@ -123,6 +124,16 @@ def test_bodies_on_their_way_together_are_bounded(gateway):
     found = run(crowd())
     assert set(found) == {200, 503}
     assert gateway.held == 0
+
+
+def test_a_call_is_told_when_it_came(gateway):
+    seen = []
+    gateway.app = lambda environ, start: (
+        seen.append(environ["arrived"]) or start("200 OK", []) or []
+    )
+    before = time.monotonic()
+    answer(gateway, Protocol(), scope("GET"))
+    assert before <= seen[0] <= time.monotonic()
 
 
 def test_what_even_flask_does_not_foresee_is_an_error_without_words(gateway):
