@@ -169,6 +169,7 @@ class Evaluation:
             "coverage": self.coverage,
             "policy": self.policy.id if self.policy else None,
             "policyVersion": self.policy.version if self.policy else None,
+            "document": self.policy.source if self.policy else None,
             "determination": self.determination,
             "priorAuth": self.prior_auth,
             "approvableNow": _amount(self.approvable_now),

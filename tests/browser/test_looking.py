@@ -67,6 +67,7 @@ def test_criteria_tell_status_source_numbers_and_what_would_change(walk):
     expect(why).to_contain_text("CCA-D2 · Determination of need")
     expect(why).to_contain_text("chronic-pain-days = 90 d (set here, not by the policy)")
     expect(why).to_contain_text("Would change it: PROMIS-29")
+    expect(why).to_contain_text("Document: Medical Necessity Guideline 084 Massage Therapy")
     expect(why).to_contain_text("Policy version: 2022-05-30")
 
 

@@ -56,6 +56,7 @@ function verdict(item) {
     amount && `Supported now: ${amountWords(amount)}`,
     item.limits && `Limit: ${limitWords(item.limits)}`,
     item.coverage && `Coverage: ${item.coverage}`,
+    item.document && `Document: ${item.document}`,
     item.policyVersion && `Policy version: ${item.policyVersion}`,
     item.reviewBy && `Review by: ${item.reviewBy}`,
     item.date && `Judged for: ${item.date}`,
