@@ -66,6 +66,10 @@ class Answer:
     holes: tuple[Hole, ...] = ()
 
 
+YES = Answer(Status.MET)
+"""The answer where nothing is asked."""
+
+
 def shown(findings: Iterable[Finding]) -> Answer:
     """The record shows it."""
     return Answer(Status.MET, tuple(findings))

@@ -178,7 +178,7 @@ def _ordered_on(facts: Facts, order: Resource) -> date | None:
 
 Choice = Callable[[Context, Series], Sequence[Point]]
 Fits = Callable[[Point], Status]
-Test = Callable[[Context, Point], Status]
+Test = Callable[[Context], Fits]
 
 
 def _any(_context: Context, series: Series) -> Sequence[Point]:
@@ -248,7 +248,9 @@ def measure(spec: Spec) -> Leaf:
     times, apart = fields.whole(spec.get("times", 1)), fields.whole(spec.get("apart", 1))
 
     def test(context: Context, points: Iterable[Point]) -> list[tuple[Status, Point]]:
-        return [(_tested(tests, context, point), point) for point in points]
+        listed = list(points)
+        asked = [one(context) for one in tests] if listed else ()
+        return [(_tested(asked, point), point) for point in listed]
 
     def ask(context: Context) -> Answer:
         found: list[tuple[Status, Finding]] = []
@@ -264,11 +266,11 @@ def measure(spec: Spec) -> Leaf:
     return ask
 
 
-def _tested(tests: Sequence[Test], context: Context, point: Point) -> Status:
+def _tested(tests: Sequence[Fits], point: Point) -> Status:
     """Return the weakest verdict; what fails one test is not asked another."""
     found = Status.MET
     for test in tests:
-        status = test(context, point)
+        status = test(point)
         if status is Status.NOT_MET:
             return status
         if status is Status.UNKNOWN:
@@ -289,23 +291,30 @@ def suspecting(series: Series) -> Series:
 
 
 def _tests(spec: Spec) -> Iterator[Test]:
-    """Yield what tells whether a measurement has the value, is recent, and late enough in care."""
+    """Yield what tells, in a question, whether a point has the value, is recent, late enough."""
     fits = fits_of(spec)
     limit = fields.whole(spec["within"]) if spec.get("within") is not None else None
     if spec.keys() & {*BOUNDS, "flagged", "coded-in"}:
-        yield lambda _context, point: fits(point)
+        yield lambda _context: fits
     if limit is not None:
-        yield lambda context, point: fields.recent(context.facts, point.days, limit)
+        yield lambda context: lambda point: fields.recent(context.facts, point.days, limit)
     if spec.get("since") == "baseline":
-        yield lambda context, point: _not_before(point, first_baseline_day(context))
+        yield lambda context: _not_before(first_baseline_day(context))
     elif spec.get("since") == "anchor":
-        yield lambda context, point: fields.since(episode(context).anchor, point.days)
+        yield lambda context: _since(episode(context).anchor)
 
 
-def _not_before(point: Point, day: date) -> Status:
-    if point.days.first >= day:
-        return Status.MET
-    return Status.NOT_MET if point.days.last < day else Status.UNKNOWN
+def _not_before(day: date) -> Fits:
+    def fits(point: Point) -> Status:
+        if point.day >= day:
+            return Status.MET
+        return Status.NOT_MET if point.days.last < day else Status.UNKNOWN
+
+    return fits
+
+
+def _since(anchor: date | None) -> Fits:
+    return lambda point: fields.since(anchor, point.days)
 
 
 def _shown(

@@ -8,7 +8,7 @@ from fractions import Fraction
 from math import floor
 from typing import Protocol
 
-from cds_service.evidence.answer import Answer, Finding, Status
+from cds_service.evidence.answer import YES, Answer, Finding, Status
 from cds_service.evidence.context import Context, Leaf
 from cds_service.evidence.quantities import Quantity
 from cds_service.policies.kleene import (
@@ -105,7 +105,7 @@ class Decision:
         open_rows: list[tuple[Row, Answer]] = []
         against: list[Finding] = []
         for row in self.rows:
-            answer = row.when(context) if row.when else Answer(Status.MET)
+            answer = row.when(context) if row.when else YES
             if answer.status is Status.MET:
                 settled = _evidenced(_settle(row, answer, context), against, context)
                 return self._with_open(settled, open_rows) if open_rows else settled

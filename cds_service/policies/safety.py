@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date
 
 from cds_service.evaluation import SafetyFinding
-from cds_service.evidence.answer import Answer, Finding, Status
+from cds_service.evidence.answer import YES, Answer, Finding, Status
 from cds_service.evidence.context import Context, Leaf
 from cds_service.evidence.forms import denied_on
 from cds_service.evidence.standing import KEYS as STANDING_KEYS
@@ -64,7 +64,7 @@ class Evidence:
 
     def ask(self, context: Context) -> tuple[Answer, str]:
         """Return what is found and the grade it has; a doubt leaves partial evidence."""
-        beside = self.when(context) if self.when else Answer(Status.MET)
+        beside = self.when(context) if self.when else YES
         if beside.status in (Status.NOT_MET, Status.NA):
             return Answer(Status.NOT_MET), self.grade
         answer = self.found(context)
@@ -184,7 +184,7 @@ def _evidence(judged: Iterable[Judged]) -> list[Finding]:
 
 def raise_rule(rule: SafetyRule, context: Context, hidden: frozenset[str] = frozenset()) -> Raised:
     """Ask a rule's evidence and judge what it finds; `hidden` references are left out."""
-    applies = rule.applies(context) if rule.applies else Answer(Status.MET)
+    applies = rule.applies(context) if rule.applies else YES
     if applies.status in (Status.NOT_MET, Status.NA):
         return Raised(rule, (), ())
     sightings, holes = _sightings(rule, context)

@@ -1,6 +1,8 @@
 """The work of a review, counted and not timed: nothing twice, and in proportion to the record."""
 
+import gc
 import json
+import os
 import re
 import sys
 from collections import Counter
@@ -35,6 +37,8 @@ LASTING = ("Coverage", "Organization", "Patient", "Practitioner", "PractitionerR
 SHORT, LONG = 5, 20
 LARGEST_EXPONENT = 1.1
 STEEP, NOISE = 1.5, 1000
+MOST_STEPS = 13_500
+MOST_LEFT = 50
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -120,6 +124,26 @@ def steps(work, given):
     finally:
         sys.setprofile(before)
     return Counter({f"{code.co_filename}:{code.co_qualname}": n for code, n in counts.items()})
+
+
+def test_a_review_takes_no_more_steps_than_it_did():
+    case = case_of(long_record(150))
+    review(case, rules())
+    taken = steps(lambda one: review(one, rules()), case)
+    ours = sum(n for name, n in taken.items() if f"{Path('cds_service')}{os.sep}" in name)
+    assert ours <= MOST_STEPS
+
+
+def test_a_review_leaves_nothing_to_the_garbage_collector():
+    case = case_of(long_record(150))
+    review(case, rules())
+    gc.collect()
+    gc.disable()
+    try:
+        review(case, rules())
+        assert gc.collect() <= MOST_LEFT
+    finally:
+        gc.enable()
 
 
 def long_case(times):
