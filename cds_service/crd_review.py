@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from time import monotonic
 
 from cds_service.crd.dispatch import Dispatch, dispatch_of
 from cds_service.crd.members import GONE, Member, RefusalError, member_found, members_of
 from cds_service.crd.options import lent_by
 from cds_service.crd.orders import considered
 from cds_service.crd.state import Assertion, Circumstances, is_stopped, state_of
+from cds_service.crd.table import parse_day
 from cds_service.evaluation import Evaluation
 from cds_service.evidence.orders import OrderFact, OrderGroup
 from cds_service.hooks.request import HookRequest
@@ -55,7 +55,7 @@ class CrdReview:
 
     def answer(self, request: HookRequest) -> Answer:
         """Return what a call comes to; raises RefusalError where nothing can be asserted."""
-        ends = monotonic() + self.reviewer.deadline
+        ends = request.arrived + self.reviewer.deadline
         dispatch = dispatch_of(request.context) if request.hook == "order-dispatch" else None
         received, record = self._received(request, dispatch, ends)
         orders = [considered(order) for order in received.values()]
@@ -192,14 +192,7 @@ def _not_listed(order: OrderFact, payer: Payer, day: date) -> Evaluation:
 
 def _valid_until(payer: Payer, day: date) -> str | None:
     """Return the last day of coverage or policy, whichever comes first, where one is known."""
-    ends = [_day_of(payer.coverage.end) if payer.coverage else None]
+    ends = [parse_day((payer.coverage.end or "")[:10]) if payer.coverage else None]
     ends.append(payer.policy.end if payer.policy else None)
     known = [end for end in ends if end is not None and end >= day]
     return min(known).isoformat() if known else None
-
-
-def _day_of(written: str | None) -> date | None:
-    try:
-        return date.fromisoformat((written or "")[:10])
-    except ValueError:
-        return None

@@ -13,6 +13,7 @@ from cds_service.crd.kept import NPI, of_kept
 from cds_service.crd.options import ASSOCIATED, COVERAGE
 from cds_service.crd.table import EXTENSION, Json
 
+_NO_DATA = ("Bundle", "OperationOutcome")
 _ENGAGEMENT = {"accepted": "accept", "overridden": "override"}
 _PARTS = {
     "covered": "covered",
@@ -81,7 +82,7 @@ def _types(prefetch: Any) -> Iterator[str]:
         entries = listed(member(value, "entry"))
         found = [member(one, "resource") for one in entries] or [value]
         kinds = (member(one, "resourceType") for one in found)
-        yield from (kind for kind in kinds if kind and kind not in ("Bundle", "OperationOutcome"))
+        yield from (kind for kind in kinds if isinstance(kind, str) and kind not in _NO_DATA)
 
 
 def _request(name: str, call: KeptCall) -> Json:

@@ -87,7 +87,9 @@ def lent_by(prefetch: Mapping[str, Any], types: Iterable[str]) -> list[Json]:
     wanted = frozenset(types)
     values = (prefetch.get(key) for key in _SERVICES["lent"])
     found = (resource for value in values for resource in _resources(value))
-    return [one for one in found if one.get("resourceType") in wanted]
+    return [
+        one for one in found if isinstance(kind := one.get("resourceType"), str) and kind in wanted
+    ]
 
 
 def _resources(value: Any) -> Iterable[Json]:

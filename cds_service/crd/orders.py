@@ -10,7 +10,7 @@ import orjson
 from cards.request import listed, member
 from cds_service.crd.information import Voice, information, silent
 from cds_service.crd.state import Assertion
-from cds_service.crd.table import EXTENSION, TABLE, Json
+from cds_service.crd.table import EXTENSION, TABLE, Json, parse_day
 from cds_service.evidence.scope import PROCEDURES
 from cds_service.record.model import Resource, relative
 from cds_service.terminology.systems import normal_system
@@ -84,8 +84,15 @@ def _parts(extension: Mapping[str, Any]) -> list[Json]:
 
 def facts_of(extension: Mapping[str, Any]) -> list[bytes]:
     """Return what a coverage-information extension says, whatever the day and the order."""
-    parts = (one for one in listed(extension.get("extension")) if member(one, "url") != "date")
+    parts = (one for one in listed(extension.get("extension")) if not _dates(one))
     return sorted(orjson.dumps(one, option=orjson.OPT_SORT_KEYS) for one in parts)
+
+
+def _dates(part: Any) -> bool:
+    """Whether a part tells the day of the assertion, and nothing else."""
+    if member(part, "url") != "date" or set(part) != {"url", "valueDate"}:
+        return False
+    return parse_day(part["valueDate"]) is not None
 
 
 def billing_codes(order: Resource, listed_codes: frozenset[str] = frozenset()) -> list[Json]:
