@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 from flask import Blueprint, Response, request
@@ -11,6 +12,7 @@ from flask import Blueprint, Response, request
 from cds_service.questionnaires.build import CANONICAL_BASE, code_systems, questionnaires
 
 FHIR_JSON = "application/fhir+json"
+SEARCHED = ("_id", "url", "version")
 Json = dict[str, Any]
 
 
@@ -29,30 +31,33 @@ def _add(pages: Blueprint, kind: str, resources: Mapping[str, Json]) -> None:
         return _answer(found, 200) if found else _answer(_not_found(kind, name, resources), 404)
 
     def search() -> Response:
-        return _answer(_bundle(_matching(resources.values())), 200)
+        asked = {name: request.args[name] for name in SEARCHED if name in request.args}
+        found = [one for one in resources.values() if _fits(one, asked)]
+        return _answer(_bundle(kind, asked, found), 200)
 
     pages.add_url_rule(f"/{kind}/<name>", f"read-{kind}", read)
     pages.add_url_rule(f"/{kind}", f"search-{kind}", search)
 
 
-def _matching(resources: Iterable[Json]) -> list[Json]:
-    """Return the resources that `_id`, `url` (with or without version) and `version` name."""
-    wanted = {name: request.args.get(name) for name in ("_id", "url", "version")}
-    return [r for r in resources if _fits(r, wanted)]
-
-
-def _fits(resource: Json, wanted: Mapping[str, str | None]) -> bool:
-    url, _, version = (wanted["url"] or "").partition("|")
+def _fits(resource: Json, asked: Mapping[str, str]) -> bool:
+    """Whether a resource is what `_id`, `url` (with or without version) and `version` name."""
+    url, _, version = asked.get("url", "").partition("|")
     return (
-        wanted["_id"] in (None, resource["id"])
+        asked.get("_id") in (None, resource["id"])
         and url in ("", resource["url"])
-        and (version or wanted["version"]) in (None, "", resource["version"])
+        and (version or asked.get("version")) in (None, "", resource["version"])
     )
 
 
-def _bundle(resources: list[Json]) -> Json:
+def _bundle(kind: str, asked: Mapping[str, str], resources: Sequence[Json]) -> Json:
     entries = [{"fullUrl": r["url"], "resource": r, "search": {"mode": "match"}} for r in resources]
-    bundle: Json = {"resourceType": "Bundle", "type": "searchset", "total": len(resources)}
+    search = f"{kind}?{urlencode(asked)}" if asked else kind
+    bundle: Json = {
+        "resourceType": "Bundle",
+        "type": "searchset",
+        "total": len(resources),
+        "link": [{"relation": "self", "url": search}],
+    }
     return bundle | ({"entry": entries} if entries else {})
 
 

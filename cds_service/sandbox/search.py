@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
+from uuid import NAMESPACE_URL, uuid5
 
 from cds_service.sandbox.matching import matcher, span, tokens
 from cds_service.sandbox.outcome import FhirError, outcome
@@ -165,7 +166,8 @@ def _remark(query: Query) -> list[Resource]:
         return []
     text = f"ignored, not known for {query.kind}: {', '.join(query.unknown)}"
     remark = outcome("warning", "not-supported", text)
-    return [{"resource": remark, "search": {"mode": "outcome"}}]
+    url = uuid5(NAMESPACE_URL, text).urn
+    return [{"fullUrl": url, "resource": remark, "search": {"mode": "outcome"}}]
 
 
 def _links(query: Query, base: str, more: bool) -> list[Resource]:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from cds_service.app import create_app
 from cds_service.questionnaires.build import code_systems, questionnaires
-from cds_service.sandbox.capability import capability
+from cds_service.settings import load_settings
 from fhir_fixtures.stories import build, read_story
 from tests.validation import findings
 
@@ -17,6 +18,8 @@ SERVED = {
     f"{one['resourceType']}/{one['id']}": one
     for one in [*questionnaires().values(), *code_systems().values()]
 }
+HERE = "http://127.0.0.1"
+ORDER = json.loads((ROOT / "fhir_fixtures" / "requests" / "kp-complete.json").read_text())
 
 
 def told_of(resources):
@@ -34,8 +37,45 @@ def test_what_we_serve(name):
     assert findings(SERVED[name]) == []
 
 
-def test_what_the_sandbox_says_of_itself():
-    assert findings(capability("http://127.0.0.1/fhir")) == []
+@pytest.fixture(scope="module")
+def demo():
+    app = create_app(load_settings({}), open_access=True, demo=True)
+    return app.test_client()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "metadata",
+        "Condition?patient=kp-complete-patient",
+        "Coverage?patient=kp-complete-patient&_include=Coverage:payor",
+        "Observation?patient=kp-complete-patient&_count=1",
+        "Goal?patient=nobody",
+        "Goal?patient=nobody&colour=red",
+        "Patient/nobody",
+        "Nothing/1",
+        "Questionnaire",
+        "Questionnaire?url=https://example.org/none",
+        "Questionnaire/none",
+        "CodeSystem",
+    ],
+)
+def test_what_the_demos_server_answers(path, demo):
+    assert findings(demo.get(f"/fhir/{path}", base_url=HERE).get_json(force=True)) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({}, 400),
+        (ORDER | {"context": ORDER["context"] | {"patientId": "nobody"}}, 422),
+        (ORDER | {"fhirServer": "http://127.0.0.1:9/fhir"}, 412),
+    ],
+)
+def test_refusals(body, status, demo):
+    answer = demo.post("/cds-services/massage-order-review", json=body, base_url=HERE)
+    assert answer.status_code == status
+    assert findings(answer.get_json(force=True)) == []
 
 
 @pytest.mark.parametrize("path", PATIENTS, ids=lambda path: path.stem)
