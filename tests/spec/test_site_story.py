@@ -91,7 +91,7 @@ def localised(node):
     if node.get("resourceType") == "QuestionnaireResponse":
         made["questionnaire"] = FORMS[node["questionnaire"].partition("|")[0]]
     if "linkId" in node:
-        made["linkId"] = LINKS[node["linkId"]]
+        made["linkId"] = "PART" if "item" in node else LINKS[node["linkId"]]
     if node.get("name") == "Commonwealth Care Alliance":
         made = {**made, "name": f"{node['name']} of Massachusetts", "identifier": []}
     if node.get("value") == "CCA-ONE-CARE":
