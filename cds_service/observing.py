@@ -85,7 +85,7 @@ def known(client: Client) -> Client:
     """Note who makes the current call, once that is proven."""
     if call := current():
         call.client = caller_of(client)
-        call.spend("caller", perf_counter_ns() - call.started)
+        call.spend("caller", perf_counter_ns() - call.started - sum(call.steps.values()))
     return client
 
 

@@ -68,7 +68,7 @@ def _forms(text):
 _OWN = re.compile(
     r"\d{4}-\d\d-\d\dT[\d:.]+Z"
     r"|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-    r'|"(?:ms|caller|parse|prefetch|fetch|review|cards|store)":[\d.e-]+'
+    r'|"(?:ms|wait|caller|parse|prefetch|fetch|review|cards|store)":[\d.e-]+'
     r'|le="[\d.+Inf]+"'
     r"|(?<=\}) [\d.e+-]+$|^massage_cds\w+ [\d.e+-]+$"
     r"|\.py:\d+"

@@ -85,6 +85,11 @@ class Call:
         """Add time to a step."""
         self.steps[name] = self.steps.get(name, 0) + nanoseconds
 
+    def wait(self, nanoseconds: int) -> None:
+        """Count the time before a thread was free; it is time of the call."""
+        self.started -= nanoseconds
+        self.spend("wait", nanoseconds)
+
     def end(self) -> None:
         """Note the moment at which the answer is ready."""
         self.ended = perf_counter_ns()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterable
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SERVICES = "cds-services"
+ARRIVED = "massage-cds.arrived"
+"""Where a server notes in the WSGI environment when a call had come, as time.monotonic()."""
+BILLION = 1e9
 UNKNOWN = "unknown"
 KINDS = {0: "discovery", 1: "call", 2: "feedback"}
 
@@ -46,6 +50,8 @@ class Watcher:
             call.status = int(status[:3])
             return start(status, headers, *more)
 
+        if (arrived := environ.get(ARRIVED)) is not None:
+            call.wait(int((monotonic() - arrived) * BILLION))
         token = CALL.set(call)
         try:
             return self._answer(environ, begin)

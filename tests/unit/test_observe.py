@@ -9,6 +9,7 @@ import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -18,7 +19,7 @@ from cds_service.observe.call import CALL, Call, correlation, current, judged, s
 from cds_service.observe.folder import VARIABLE, shared_folder
 from cds_service.observe.line import fields_of
 from cds_service.observe.metrics import Metrics
-from cds_service.observe.watcher import Watcher
+from cds_service.observe.watcher import ARRIVED, Watcher
 from cds_service.record.model import Hole
 from cds_service.record.pool import FetchPool
 
@@ -283,6 +284,23 @@ class TestPage:
         call.spend("review", 1)
         text = OPERATIONS.read_text("utf-8")
         assert [name for name in fields_of(call) if f"`{name}`" not in text] == []
+
+
+def test_waiting_for_a_thread_is_time_of_the_call():
+    found = []
+
+    def application(environ, start):
+        start("200 OK", [])
+        return []
+
+    watcher = Watcher(application, ["review"], found.append)
+    environ = {"PATH_INFO": "/cds-services/review", "REQUEST_METHOD": "POST"}
+    watcher(environ | {ARRIVED: monotonic() - 3}, lambda *_: None)
+    watcher(environ, lambda *_: None)
+    late, soon = found
+    assert 3e9 <= late.steps["wait"] <= late.ended - late.started < 4e9
+    assert soon.steps == {}
+    assert soon.ended - soon.started < 1e9
 
 
 class TestFolder:
