@@ -11,7 +11,7 @@ from tests.live import checked, http
 from tests.load.many import Answers, silent_server
 
 CALLS = 500
-ROUNDS = 3
+ROUNDS = 5
 THREADS = 16
 WORKERS = 2
 LONGEST = 6
@@ -54,13 +54,12 @@ class Probe:
         return median(found)
 
 
-def slowest(found):
-    """Return the seconds of the slowest answer; hold that each is one, and most come at once."""
+def waits(found):
+    """Return the seconds of the slowest answer, and how many did not come at once."""
     assert len(found) == CALLS
     assert {status for _, status in found} == {200, 412}
-    at_once = [seconds for seconds, _ in found if seconds < DEADLINE - 0.5]
-    assert len(at_once) >= CALLS - 2 * WORKERS * THREADS
-    return max(seconds for seconds, _ in found)
+    seconds = [seconds for seconds, _ in found]
+    return max(seconds), sum(one > DEADLINE - 0.5 for one in seconds)
 
 
 def test_calls_that_bring_all_are_answered_while_others_hang(url):
@@ -72,11 +71,13 @@ def test_calls_that_bring_all_are_answered_while_others_hang(url):
         for _ in range(ROUNDS):
             usual = probe.usual()
             answers = Answers(url, bodies)
-            seen.append((probe.while_waiting(answers), usual, slowest(answers.all())))
+            ratio = probe.while_waiting(answers) / usual
+            slowest, late = waits(answers.all())
+            seen.append((ratio, slowest, late))
             # Another process may take the machine for a while: one calm round shows it.
-            if seen[-1][0] <= 2 * usual and seen[-1][2] < LONGEST:
+            if ratio <= 2 and slowest < LONGEST and late <= WORKERS * THREADS:
                 return
-    pytest.fail(f"seconds while hanging, usual, of the slowest: {seen}")
+    pytest.fail(f"times the usual, seconds of the slowest, answers that came late: {seen}")
 
 
 def test_a_hole_is_named_where_a_server_hangs(url):
