@@ -20,6 +20,7 @@ NOT_A_DIAGNOSIS = frozenset({"entered-in-error", "refuted"})
 TREATS = "PractitionerRole"
 USER = "Practitioner/demo"
 LONGEST_ID = 64
+OF_THE_PLAN = ("resourceType", "status", "type", "relationship", "payor", "class")
 
 
 class Chart(Protocol):
@@ -164,6 +165,23 @@ def coverages(store: Chart, patient: str) -> list[Choice]:
 
 def _insured(held: Sequence[Resource], words: str) -> Choice:
     return Choice(words, {"insurance": [{"reference": identity(one)} for one in held]})
+
+
+def plans(store: Chart) -> list[Choice]:
+    """Return one coverage of each plan that any patient has, without whose it is."""
+    found: dict[str, Choice] = {}
+    for coverage in store.of_type("Coverage"):
+        if text(coverage, "status") == "active":
+            words = payer(store, coverage)
+            found.setdefault(words, Choice(words, _plan(coverage)))
+    return sorted(found.values(), key=lambda choice: choice.label)
+
+
+def _plan(coverage: Resource) -> Resource:
+    """Return what a coverage has of its plan, in force from its start on."""
+    shared = {name: coverage[name] for name in OF_THE_PLAN if name in coverage}
+    start = text(item(coverage, "period"), "start")
+    return shared | ({"period": {"start": start}} if start else {})
 
 
 def performers(store: Chart, drafts: Iterable[Resource]) -> list[Choice]:

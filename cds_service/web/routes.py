@@ -21,6 +21,7 @@ from cds_service.web.chart import (
     patient_line,
     patient_lines,
     performers,
+    plans,
     reasons,
     sites,
     unsigned,
@@ -119,6 +120,8 @@ class View:
         key, base = shown["asked"], shown["server"]
         if not base or self.outside is None:
             chosen = _chosen(self.store, key, self.store.read("Patient", key)) if key else None
+            if chosen and not chosen["coverages"]:
+                chosen["plans"] = plans(self.store)
             return {"chosen": chosen}
         server = self.outside.server(base)
         if key:
@@ -148,6 +151,7 @@ def _chosen(chart: Chart, key: str, patient: dict[str, Any] | None) -> dict[str,
         "reasons": reasons(chart, key),
         "performers": performers(chart, drafts_of(waiting.request)),
         "periods": options()["periods"],
+        "plans": [],
         "away": isinstance(chart, Server),
     }
 

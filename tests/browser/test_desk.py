@@ -274,3 +274,22 @@ def test_own_patient_is_signed_for_like_any_other(open_page, site, tmp_path):
     sign(page)
     assert site.calls[0]["context"]["patientId"] != "ann"
     assert page.watch.complaints == []
+
+
+def test_own_patient_without_coverage_is_given_one_to_ask_about(open_page, site, tmp_path):
+    own = tmp_path / "own.json"
+    own.write_text(json.dumps(OWN), encoding="utf-8")
+    page = open_page()
+    page.get_by_role("link", name="bring a patient of your own").click()
+    page.get_by_label("File with").set_input_files(own)
+    page.get_by_role("button", name="Take in this patient").click()
+    expect(page.locator(".banner")).to_contain_text("No coverage on file")
+    expect(page.get_by_role("button", name="Sign order")).to_be_enabled()
+    page.get_by_label("Coverage").select_option("Kaiser Permanente")
+    expect(page.locator(".banner")).to_contain_text("Kaiser Permanente")
+    sign(page)
+    (insurance,) = sent(site)[0]["insurance"]
+    patient = site.calls[0]["context"]["patientId"]
+    (coverage,) = site.store.of_patient("Coverage", patient)
+    assert insurance == {"reference": f"Coverage/{coverage['id']}"}
+    assert coverage["payor"] == [{"reference": "Organization/dot-payer"}]

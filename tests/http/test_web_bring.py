@@ -125,6 +125,26 @@ def test_drafts_of_the_bundle_are_the_orders_to_sign(client):
     assert "-order" not in text.split("data-request")[1].split("data-others")[0]
 
 
+def test_who_has_no_coverage_may_be_given_a_plan_of_the_demo():
+    payor = [{"display": "Some payer"}]
+    whose = {"beneficiary": {"reference": "Patient/x"}, "subscriberId": "SECRET-7"}
+    known = {"resourceType": "Coverage", "id": "k", "status": "active", "payor": payor} | whose
+    over = known | {"id": "o", "payor": [{"display": "Past"}], "status": "cancelled"}
+    bare = {"resourceType": "Patient", "id": "bare"}
+    entries = [{"resource": one} for one in (known, over, bare)]
+    client = client_of(SandboxStore([{"resourceType": "Bundle", "entry": entries}]))
+    text = client.get("/?patient=bare").text
+    assert ">Some payer</option>" in text
+    assert "Past" not in text
+    assert "SECRET-7" not in text
+    assert "Patient/x" not in text
+
+
+def test_who_has_coverage_is_given_none(client):
+    text = client.get(bring(client).get_json()["page"]).text
+    assert "data-plan" not in text
+
+
 def test_the_reset_forgets_it(client, store):
     key = bring(client).get_json()["patient"]
     answer = client.post("/reset", data={"patient": key})

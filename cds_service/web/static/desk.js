@@ -39,6 +39,7 @@ export class Desk {
       this.sign();
     });
     this.form.addEventListener("input", () => this.composing());
+    this.form.elements.insurance.addEventListener("change", () => this.insure());
     find("#add-order").addEventListener("click", () => this.session.add());
     this.free(true);
     this.held.add(await this.record.tasks(this.request.context.patientId));
@@ -57,6 +58,21 @@ export class Desk {
   composing() {
     if (this.cards.length) find("#results").dataset.stale = "";
     this.preview.soon();
+  }
+
+  // A patient without coverage may be given one of the demo's plans, so that there is a policy to ask.
+  async insure() {
+    const [option] = this.form.elements.insurance.selectedOptions;
+    if (!option.dataset.plan) return;
+    const beneficiary = { reference: `Patient/${this.request.context.patientId}` };
+    const resource = { ...JSON.parse(option.dataset.plan), beneficiary };
+    const { ok, made } = await this.record.apply([{ type: "create", resource }]);
+    if (!ok) return;
+    delete option.dataset.plan;
+    option.dataset.fragment = JSON.stringify({ insurance: [{ reference: `Coverage/${made[0].id}` }] });
+    find("#payer").textContent = option.textContent;
+    this.services.forget();
+    this.composing();
   }
 
   call(hook, drafts, more = {}) {
