@@ -7,9 +7,10 @@ import pytest
 
 from cds_service.guidance import FINDINGS, Keeper, caller_of
 from cds_service.hooks.request import read_request
-from cds_service.store import NullStore
+from cds_service.observe.call import CALL, Call
+from cds_service.store import NullStore, ResultGiven
 from tests.hook_calls import CARD, REQUEST
-from tests.unit.cards_examples import evaluation
+from tests.unit.cards_examples import clot, evaluation, item
 
 TOKEN = {"access_token": "abc.def.ghi", "token_type": "Bearer", "expires_in": 300, "scope": "x"}
 
@@ -25,10 +26,11 @@ class Caller:
     iss = "https://ehr.example.org"
 
 
-def kept(*, whole=False, cards=(CARD,), **changes):
+def kept(*, whole=False, cards=(CARD,), made=None, **changes):
     request = read_request(REQUEST | {"fhirAuthorization": TOKEN | {"subject": "s"}})
     store = Kept()
-    keep = Keeper(store, whole).sent(replace(request, **changes), [evaluation()], list(cards))
+    found = made or [evaluation()]
+    keep = Keeper(store, whole).sent(replace(request, **changes), found, list(cards))
     keep("review", b"{}")
     return store.guidance
 
@@ -62,6 +64,27 @@ def test_orders_policies_and_determinations_are_named():
     assert found.orders == made.orders
     assert found.determinations == (made.determination,)
     assert found.policies == (f"{made.policy.id} {made.policy.version}",)
+
+
+def test_each_result_is_kept_with_what_it_asks_for_and_found_once():
+    items = (item("CCA-D2", "A form"), item("CCA-D2", "A form"), item("CCA-D9", "A note", False))
+    first = evaluation(missing=items, safety=(clot(), clot()))
+    second = evaluation(policy=None, determination="not-applicable")
+    found = kept(made=[first, second]).results
+    assert found == (
+        ResultGiven(first.policy.id, "conditional", ("CCA-D2",), (("EV-RF27", "ED-now", "stop"),)),
+        ResultGiven("", "not-applicable"),
+    )
+
+
+def test_time_is_that_since_the_call_was_whole():
+    assert kept().took is None
+    token = CALL.set(Call("call", "review"))
+    try:
+        CALL.get().started -= 3_000_000
+        assert kept().took >= 3
+    finally:
+        CALL.reset(token)
 
 
 def test_nothing_said_is_nothing_kept():
