@@ -5,7 +5,7 @@ Coverage itself is never a card: it stands on the order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,6 +26,7 @@ _TOPICS = TABLE["topics"]
 _ASK = frozenset(TABLE["cards"]["additional-orders"])
 _CHANGE = frozenset(TABLE["cards"]["alternatives"])
 _ELSEWHERE = frozenset(TABLE["cards"]["other-ways"])
+_INSTEAD: Mapping[str, str] = TABLE["cards"]["instead"]
 _LIMITED = frozenset(TABLE["cards"]["limits"])
 _LINKED = frozenset(TABLE["cards"]["policy"])
 
@@ -119,7 +120,8 @@ class Teller:
         if assertion.state in _ASK:
             yield self._offer("crd-orders", assertion, view, wishes, adds_order)
         if assertion.state in _CHANGE:
-            yield self._offer("crd-change", assertion, view, wishes, changes_order)
+            changes = [replace(wish, key=_INSTEAD.get(wish.key, wish.key)) for wish in wishes]
+            yield self._offer("crd-change", assertion, view, changes, changes_order)
 
     def _offer(
         self,

@@ -43,7 +43,7 @@ def _items(assertion: Assertion) -> list[str]:
     if assertion.state == "not-covered":
         return _unmet(evaluation) or [str(_WORDS["criteria"])]
     if assertion.state == "conditional":
-        return [*_dose(evaluation), *_wanted(evaluation)] or [str(_WORDS["criteria"])]
+        return _wanted(evaluation) or [str(_WORDS["criteria"])]
     return []
 
 
@@ -57,20 +57,30 @@ def _unmet(evaluation: Evaluation) -> list[str]:
     return _unique(row.because or row.text for row in rows if row.verdict == "not-met")
 
 
-def _dose(evaluation: Evaluation) -> list[str]:
+def _wanted(evaluation: Evaluation) -> list[str]:
+    """Return the items that block, or the part that is supported without them.
+
+    Where neither is there, the criteria that are open.
+    """
+    tree = Tree(evaluation.criteria)
+    blocking = [item for item in evaluation.missing if item.blocking]
+    texts = _unique(item.text for item in blocking)
+    if len(texts) > 1 and tree.alternatives(item.id for item in blocking):
+        texts = [str(_WORDS["or"]).join(texts)]
+    dose = _dose(evaluation)
+    if texts or dose:
+        return [str(_WORDS["or"]).join(filter(None, ["; ".join(_few(texts)), dose]))]
+    rows = rows_of(tree.deciding, evaluation)
+    return _unique(row.because or row.text for row in rows if row.verdict != Status.MET.value)
+
+
+def _dose(evaluation: Evaluation) -> str:
     amount = evaluation.approvable_now
     if amount is None:
-        return []
-    return [str(_WORDS["dose"]).format(number(amount.value), amount.unit)]
-
-
-def _wanted(evaluation: Evaluation) -> list[str]:
-    """Return the items that block; without any, the criteria that are open."""
-    blocking = _unique(item.text for item in evaluation.missing if item.blocking)
-    if blocking:
-        return blocking
-    rows = rows_of(Tree(evaluation.criteria).deciding, evaluation)
-    return _unique(row.because or row.text for row in rows if row.verdict != Status.MET.value)
+        return ""
+    one = amount.unit.removesuffix("s")
+    unit = one if amount.value == 1 else amount.unit
+    return str(_WORDS["dose"][one]).format(number(amount.value), unit)
 
 
 def _unique(texts: Iterable[str]) -> list[str]:
@@ -78,6 +88,10 @@ def _unique(texts: Iterable[str]) -> list[str]:
 
 
 def _listed(items: Sequence[str]) -> str:
+    return "; ".join(_few(items))
+
+
+def _few(items: Sequence[str]) -> list[str]:
     most = int(_WORDS["most"])
     more = [str(_WORDS["more"]).format(len(items) - most)] if len(items) > most else []
-    return "; ".join([*items[:most], *more])
+    return [*items[:most], *more]
