@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 BUILT = Path(__file__).parents[1] / ".cache" / "java"
-BUILD = "mvn -q -f tests/conformance/java package"
+BUILD = "mvn -q -f tests/conformance/java clean package"
 LEAN = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto")
 
 
