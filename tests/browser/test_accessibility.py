@@ -74,6 +74,15 @@ def test_everything_unfolded(walk):
     assert violations_everywhere(page, MAIN) == {}
 
 
+def test_what_the_payer_writes(walk):
+    page = walk("/?patient=cca-missing-promis-patient")
+    page.get_by_text("Service and route").click()
+    page.get_by_label("CDS service").select_option("order-sign-crd")
+    sign(page)
+    open_folds(page)
+    assert violations_everywhere(page, "#results") == {}
+
+
 def test_what_if(walk):
     page = walk("/?patient=cca-missing-promis-patient")
     sign(page)

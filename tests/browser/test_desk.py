@@ -293,3 +293,26 @@ def test_own_patient_without_coverage_is_given_one_to_ask_about(open_page, site,
     (coverage,) = site.store.of_patient("Coverage", patient)
     assert insurance == {"reference": f"Coverage/{coverage['id']}"}
     assert coverage["payor"] == [{"reference": "Organization/dot-payer"}]
+
+
+def test_a_task_on_the_list_is_not_offered_again(walk, demo):
+    page = walk("/?patient=cca-first-session-patient")
+    sign(page)
+    page.get_by_role("button", name="Task - record a functional goal").click()
+    done = page.locator(".done")
+    expect(done).to_have_text(["Done: Task - record a functional goal"])
+    page.reload()
+    sign(page)
+    expect(done).to_have_text(["Done: Task - record a functional goal"])
+    expect(page.get_by_role("button", name="Task - record a functional goal")).to_have_count(0)
+    expect(page.get_by_role("button", name="Task - add to the care plan")).to_be_visible()
+
+
+def test_calls_to_the_demo_are_signed(walk, demo):
+    page = walk("/?patient=kp-complete-patient")
+    sign(page)
+    page.locator("#developer > summary").click()
+    token = page.locator("#developer").get_by_role("group", name="Token").first
+    expect(token).to_contain_text('"alg": "ES384"')
+    expect(token).to_contain_text(f"{demo}/cds-services/massage-order-review")
+    expect(page.locator("#developer")).to_contain_text("server")

@@ -104,6 +104,18 @@ def test_developer_sees_what_went_over_the_wire(walk):
     picture(page, "developer")
 
 
+def test_payer_writes_its_coverage_on_the_order(walk):
+    page = walk("/?patient=kp-complete-patient")
+    page.get_by_text("Service and route").click()
+    page.get_by_label("CDS service").select_option("order-sign-crd")
+    sign(page)
+    written = page.locator("#written")
+    expect(written).to_contain_text("What the payer would write on the order")
+    expect(written).to_contain_text("coverage-assertion-id")
+    expect(written).to_contain_text("Applied.")
+    picture(page, "crd")
+
+
 def test_patient_of_another_server_is_reviewed(walk, demo):
     bundles = [fixture("kp-complete"), fixture("ev-calf-clot")]
     with serve(FhirServer(bundles).app) as url:
