@@ -107,7 +107,8 @@ class CoverageDiscovery:
     ) -> HookResponse:
         early = request.hook in EARLY
         voice = Voice(wishes.version, self.reviewer.today(), early)
-        told = answer.assertions if wishes.wants(COVERAGE) else ()
+        taken = request.client is None or request.client.system_actions
+        told = answer.assertions if taken and wishes.wants(COVERAGE) else ()
         actions = actions_of(told, answer.orders, voice)
         with step("cards"):
             asked = asked_of(request, answer.case, answer.group)

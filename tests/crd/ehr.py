@@ -12,6 +12,7 @@ from tests.crd.rules import information_of
 from tests.oracle import CheckedClient
 
 CASES = Path(__file__).parents[1] / "spec" / "cases"
+DEMO = Path(__file__).parents[2] / "fhir_fixtures" / "stories"
 VERSION = "davinci-crd.requestedVersion"
 CONFIGURATION = "davinci-crd.configuration"
 VERSIONS = ("both", "2.0", "2.2")
@@ -26,11 +27,17 @@ HOST = "http://127.0.0.1"
 
 @cache
 def built(name):
-    return build(name, read_story(CASES / f"{name}.yaml"))
+    folder = CASES if (CASES / f"{name}.yaml").is_file() else DEMO
+    return build(name, read_story(folder / f"{name}.yaml"))
 
 
 def names():
     return sorted(path.stem for path in CASES.glob("*.yaml"))
+
+
+def demo_names():
+    """Return the demo's patients; what they order has been answered for each kind of coverage."""
+    return sorted(path.stem for path in DEMO.glob("*.yaml"))
 
 
 @cache

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from tests.crd import ehr
+from tests.crd.kit import Exchange
 from tests.crd.rules import breaches, information_of, is_uuid, part, parts
 from tests.shared import SHARED, needs_shared
 
@@ -34,9 +35,7 @@ def test_a_case_is_answered_by_the_rules_and_once(body, version):
         for one in information_of(told):
             assert breaches(one, version) == []
             assert is_uuid(part(one, "coverage-assertion-id"))
-    for entry in body["context"]["draftOrders"]["entry"]:
-        entry["resource"] = sent.get(entry["resource"]["id"], entry["resource"])
-    again = ehr.call(body, version=version)
+    again = ehr.call(carried(body, answer), version=version)
     assert again["systemActions"] == [], "nothing is new, and an action was sent"
     assert summaries(again) == summaries(answer)
 
@@ -76,6 +75,25 @@ def test_each_order_in_scope_is_told_of(body):
     assert sent == set(asserted)
 
 
+def carried(body, answer):
+    """Return the call with the orders that an answer updates in it."""
+    made = copy.deepcopy(body)
+    sent = ehr.updated(answer)
+    for entry in made["context"]["draftOrders"]["entry"]:
+        entry["resource"] = sent.get(entry["resource"]["id"], entry["resource"])
+    return made
+
+
+@pytest.mark.parametrize("name", ehr.demo_names())
+@pytest.mark.parametrize("version", ehr.VERSIONS)
+def test_the_demos_patients_are_answered_by_the_rules_and_once(name, version):
+    body = ehr.request_of(name) | {"prefetch": ehr.prefetch_of(ehr.resources(name))}
+    answer = ehr.call(body, version=version)
+    for one in ehr.information(answer):
+        assert breaches(one, version) == []
+    assert ehr.call(carried(body, answer), version=version)["systemActions"] == []
+
+
 @needs_shared
 @pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.stem)
 @pytest.mark.parametrize("version", ["2.0", "2.2"])
@@ -84,9 +102,7 @@ def test_the_cases_as_others_wrote_them(path, version):
     found = [entry["resource"] for entry in case["record"]["entry"]]
     body = case["request"] | {"prefetch": ehr.prefetch_of(found)}
     answer = ehr.call(body, version=version)
+    assert Exchange(body, 200, answer).failures() == []
     for order in ehr.updated(answer).values():
         assert [text for one in information_of(order) for text in breaches(one, version)] == []
-    for entry in body["context"]["draftOrders"]["entry"]:
-        sent = ehr.updated(answer)
-        entry["resource"] = sent.get(entry["resource"]["id"], entry["resource"])
-    assert ehr.call(body, version=version)["systemActions"] == []
+    assert ehr.call(carried(body, answer), version=version)["systemActions"] == []

@@ -1,4 +1,4 @@
-"""Every resource that a CRD service emits, checked by HL7's validation engine against CRD 2.0.1."""
+"""Every resource that a CRD service emits, checked by HL7's validation engine (CRD 2.0.1)."""
 
 import pytest
 
@@ -24,9 +24,10 @@ def wrong(resource):
 
 
 @needs_shared
-@pytest.mark.parametrize("name", ehr.names())
+@pytest.mark.parametrize("name", [*ehr.names(), *ehr.demo_names()])
 def test_every_resource_is_valid(name):
-    answer = ehr.sign(name, version="2.0")
+    body = ehr.request_of(name) | {"prefetch": ehr.prefetch_of(ehr.resources(name))}
+    answer = ehr.call(body, version="2.0")
     assert [one for resource in emitted(answer) for one in wrong(resource)] == []
 
 
@@ -39,6 +40,22 @@ def test_what_is_sent_where_no_version_is_asked_for_is_valid_in_2_0_too(name):
         refused = "not-covered" in [part(one, "covered") for one in information_of(resource)]
         found = [one for one in wrong(resource) if not (refused and one.id.endswith("#crd-ci-q2"))]
         assert found == []
+
+
+@pytest.mark.parametrize(
+    ("status", "change"),
+    [
+        (400, lambda body: body["prefetch"].update(coverage=None)),
+        (412, lambda body: body["prefetch"].pop("coverage")),
+        (422, lambda body: body.update(extension={ehr.VERSION: "9.9"})),
+    ],
+)
+def test_every_outcome_is_valid(status, change):
+    body = ehr.request_of("cca-01") | {"prefetch": ehr.prefetch_of(ehr.resources("cca-01"))}
+    body["context"]["draftOrders"]["entry"][0]["resource"].pop("insurance")
+    change(body)
+    outcome = ehr.call(body, status=status)
+    assert [one for one in findings(outcome) if one.severity in WRONG] == []
 
 
 @needs_shared
