@@ -41,7 +41,8 @@ def files() -> dict[str, Json]:
     made: dict[str, Json] = {}
     listed = []
     for story, built in scenarios():
-        titled = built.record | {"meta": {"tag": [{"display": story["title"]}]}}
+        words = f"{story['title']}. {story['shows']}"
+        titled = built.record | {"meta": {"tag": [{"display": words}]}}
         made[f"patients/{built.name}.json"] = titled
         made[f"requests/{built.name}.json"] = built.request
         listed.append(entry(story, built))
