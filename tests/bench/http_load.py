@@ -15,6 +15,7 @@ from tests.live import http
 
 CRD = "order-sign-crd"
 TOKENS = 400
+ATTEMPTS = 3  # a machine that others use may stand still for a while
 MEASURED = ("rate", "p50", "p99", "cpu")
 
 
@@ -30,18 +31,20 @@ class Target:
 
     def run(self, connections, seconds):
         """Return calls a second, p50 and p99 in milliseconds, CPU milliseconds a call."""
-        tokens = self.tokens(TOKENS)
-        before = self.server.cpu()
-        found = loaded(self.url, self.body, connections, seconds, tokens)
-        spent = self.server.cpu() - before
-        if found["errors"] or not found["calls"]:
-            raise SystemExit(f"{self.name}: {found['errors']} of {found['calls']} calls failed")
-        return {
-            "rate": found["calls"] / found["seconds"],
-            "p50": found["p50"],
-            "p99": found["p99"],
-            "cpu": spent / found["calls"] * 1000,
-        }
+        for _ in range(ATTEMPTS):
+            before = self.server.cpu()
+            found = loaded(self.url, self.body, connections, seconds, self.tokens(TOKENS))
+            spent = self.server.cpu() - before
+            if found["errors"]:
+                raise SystemExit(f"{self.name}: {found['errors']} of {found['calls']} calls failed")
+            if found["calls"]:
+                return {
+                    "rate": found["calls"] / found["seconds"],
+                    "p50": found["p50"],
+                    "p99": found["p99"],
+                    "cpu": spent / found["calls"] * 1000,
+                }
+        raise SystemExit(f"{self.name}: no answer in {ATTEMPTS} x {seconds} seconds")
 
 
 @contextmanager
