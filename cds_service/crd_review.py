@@ -13,12 +13,12 @@ from cds_service.crd.orders import considered
 from cds_service.crd.state import Assertion, Circumstances, is_stopped, state_of
 from cds_service.crd.table import parse_day
 from cds_service.evaluation import Evaluation
-from cds_service.evidence.orders import OrderFact, OrderGroup
+from cds_service.evidence.orders import OrderFact, OrderGroup, order_fact
 from cds_service.hooks.request import HookRequest
 from cds_service.observe.call import step
 from cds_service.record.model import PatientRecord, Resource
 from cds_service.record.queries import catalogue
-from cds_service.review import Case, Payer, Rules, digest, group_of, review
+from cds_service.review import Case, Payer, Rules, digest, facts_of, group_of, review
 from cds_service.reviewer import Reviewer, selected, tell
 
 
@@ -64,10 +64,27 @@ class CrdReview:
         day, notes = self.reviewer.day(orders, request.patient_id)
         case = Case(orders, record, day, notes=notes, selected=selected(request))
         group = group_of(case, self.rules)
-        if not group.orders:
+        spoken_of = self._spoken_of(case, group)
+        if not spoken_of.orders:
             return Answer(case, group)
-        _refuse_nameless(group)
-        return self._reviewed(request, case, group, received, ends)
+        try:
+            _refuse_nameless(spoken_of)
+            members = members_of(case, spoken_of, self.rules)
+        except RefusalError:
+            # An order in words alone may be for anything: nobody is refused for it.
+            if group.orders:
+                raise
+            return Answer(case, group)
+        return self._reviewed(request, Answer(case, group, members=members), received, ends)
+
+    def _spoken_of(self, case: Case, group: OrderGroup) -> OrderGroup:
+        """Return the group with the orders for massage that carry no code among its orders."""
+        if not group.text_only:
+            return group
+        facts = facts_of(case, self.rules)
+        wordy = [draft for draft in group.drafts if draft.reference in group.text_only]
+        more = tuple(order_fact(draft, facts) for draft in wordy)
+        return replace(group, orders=(*group.orders, *more))
 
     def _received(
         self, request: HookRequest, dispatch: Dispatch | None, ends: float
@@ -85,35 +102,35 @@ class CrdReview:
     def _reviewed(
         self,
         request: HookRequest,
-        case: Case,
-        group: OrderGroup,
+        found: Answer,
         received: Mapping[str, Resource],
         ends: float,
     ) -> Answer:
-        members = members_of(case, group, self.rules)
+        case, group, members = found.case, found.group, found.members
         payers = [member.payer for member in members]
         first, record = case.record, self.reviewer.read_rest(request, case, payers, ends)
         case = replace(case, record=record, acknowledged=self.reviewer.acknowledged(request))
         with step("review"):
             # What was read since may tell who treats, and who pays.
-            if record.by_reference is not first.by_reference:
-                group = group_of(case, self.rules)
-                members = members_of(case, group, self.rules)
-            assertions = [*self._assertions(case, group, members)]
+            more = record.by_reference is not first.by_reference
+            group = group_of(case, self.rules) if more else group
+            spoken_of = self._spoken_of(case, group)
+            members = members_of(case, spoken_of, self.rules) if more else members
+            assertions = [*self._assertions(case, group, spoken_of, members)]
         tell(group, [one.evaluation for one in assertions])
-        names = {order.reference for order in group.orders}
+        names = {order.reference for order in spoken_of.orders}
         orders = {name: order for name, order in received.items() if name in names}
         return Answer(case, group, assertions, orders, members)
 
     def _assertions(
-        self, case: Case, group: OrderGroup, members: Sequence[Member]
+        self, case: Case, group: OrderGroup, spoken_of: OrderGroup, members: Sequence[Member]
     ) -> Iterator[Assertion]:
-        """Yield what is asserted, coverage by coverage."""
+        """Yield what is asserted, coverage by coverage: of orders with a code, and of others."""
         payers = [member.payer for member in members]
         found = review(case, self.rules, payers, group)
         for member in members:
             own = [one for one in found if one.coverage == _coverage(member.payer)]
-            for evaluation in [*own, *_not_judged(own, group, member.payer, case.day)]:
+            for evaluation in [*own, *_not_judged(own, spoken_of, member.payer, case.day)]:
                 yield self._assertion(case, member, evaluation)
 
     def _assertion(self, case: Case, member: Member, evaluation: Evaluation) -> Assertion:
@@ -160,7 +177,7 @@ def _coverage(payer: Payer) -> str | None:
 def _not_judged(
     found: Iterable[Evaluation], group: OrderGroup, payer: Payer, day: date
 ) -> list[Evaluation]:
-    """Return evaluations of the orders of whose code the policy says nothing."""
+    """Return evaluations of the orders of which the policy says nothing: its code, or none."""
     judged = {name for one in found for name in one.orders}
     billed = group.under(_coverage(payer)).orders
     return [_not_listed(order, payer, day) for order in billed if order.reference not in judged]
@@ -177,7 +194,7 @@ def _refuse_nameless(group: OrderGroup) -> None:
 
 
 def _not_listed(order: OrderFact, payer: Payer, day: date) -> Evaluation:
-    """Return the evaluation of an order of whose code the policy says nothing."""
+    """Return the evaluation of an order that the policy does not judge."""
     made = Evaluation(
         orders=(order.reference,),
         day=day,
@@ -185,7 +202,7 @@ def _not_listed(order: OrderFact, payer: Payer, day: date) -> Evaluation:
         policy=payer.policy.head if payer.policy else None,
         determination="not-applicable",
         payer=payer.name,
-        gap="code-not-listed",
+        gap="code-not-listed" if order.codes else "no-code",
     )
     return replace(made, digest=digest(made, [order.resource]))
 

@@ -27,6 +27,7 @@ _ASK = frozenset(TABLE["cards"]["additional-orders"])
 _CHANGE = frozenset(TABLE["cards"]["alternatives"])
 _ELSEWHERE = frozenset(TABLE["cards"]["other-ways"])
 _INSTEAD: Mapping[str, str] = TABLE["cards"]["instead"]
+_NOT_JUDGED = ("code-not-listed", "no-code")
 _LIMITED = frozenset(TABLE["cards"]["limits"])
 _LINKED = frozenset(TABLE["cards"]["policy"])
 
@@ -79,7 +80,7 @@ class Teller:
     def _of(self, assertion: Assertion, offered: frozenset[str]) -> Iterator[Draft]:
         """Yield the cards of one assertion; `offered` are clicks that a safety card shows."""
         evaluation = assertion.evaluation
-        if evaluation.policy is None or evaluation.gap == "code-not-listed":
+        if evaluation.policy is None or evaluation.gap in _NOT_JUDGED:
             return
         view = view_of(evaluation, self.request)
         made = (

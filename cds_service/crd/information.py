@@ -102,7 +102,8 @@ class _Parts:
 
     def _need(self, code: str | None) -> None:
         if code:
-            self.info[code] = None
+            known = self.shape.get(code, True)
+            self.info[code if known else TABLE["instead"][code]["info"]] = None
 
     def _authorization(self) -> tuple[str | None, str | None]:
         refused = self.covered == _NOT_COVERED and not self.shape["refused-too"]
@@ -137,7 +138,7 @@ class _Parts:
             self._need(None if kind in (*_KINDS, "none") else kind)
         if _CONDITIONAL not in (self.covered, self.authorization):
             self.info.clear()
-        elif not self.info or self.authorization == _CONDITIONAL:
+        elif not self.info or self.authorization_text:
             self._need(_OTHER)
 
     def _purpose(self) -> str | None:

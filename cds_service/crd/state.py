@@ -54,6 +54,7 @@ def state_of(evaluation: Evaluation, around: Circumstances) -> str:
         "no-member-found": not around.member,
         "no-active-coverage": not around.in_force,
         "unrouted": around.readable and _unrouted(evaluation),
+        "no-code": evaluation.gap == "no-code",
         "code-not-listed": evaluation.gap == "code-not-listed",
         "stopped": evaluation.determination == "not-covered" and stopped,
         "unread": not around.readable or _hole_decides(evaluation),

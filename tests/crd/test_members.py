@@ -331,6 +331,39 @@ class TestWhichOrders:
         assert breaches(told, "both") == []
 
 
+class TestOrderInWords:
+    def words(self, order):
+        order["code"] = {"text": "Massage therapy"}
+
+    @pytest.mark.parametrize(
+        ("version", "needed"), [("2.2", ["detail-code"]), ("2.0", ["OTH"]), ("both", ["OTH"])]
+    )
+    def test_is_told_that_it_needs_a_code(self, version, needed):
+        told = ehr.only(ehr.call(body_of("cca-01", change=self.words), version=version))
+        assert part(told, "covered") == "conditional"
+        assert parts(told, "info-needed") == needed
+        assert "needs the code" in text_of(told)
+        assert breaches(told, version) == []
+
+    def test_is_refused_for_nothing(self):
+        found = without("cca-01", "Coverage")
+
+        def nameless(order):
+            self.words(order)
+            order.pop("insurance")
+
+        assert ehr.call(body_of("cca-01", found, nameless))["systemActions"] == []
+
+    def test_stands_beside_one_with_a_code(self):
+        body = body_of("cca-01")
+        entry = copy.deepcopy(body["context"]["draftOrders"]["entry"][0])
+        entry["resource"] |= {"id": "words", "code": {"text": "Massage"}}
+        body["context"]["draftOrders"]["entry"].append(entry)
+        sent = ehr.updated(ehr.call(body, version="2.2"))
+        covered = {name: part(information_of(one)[0], "covered") for name, one in sent.items()}
+        assert covered == {"cca-01-order-1": "covered", "words": "conditional"}
+
+
 BILLING = "http://hl7.org/fhir/us/davinci-crd/StructureDefinition/ext-billing-options"
 SNOMED = {"system": "http://snomed.info/sct", "code": "387854002"}
 
