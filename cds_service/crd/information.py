@@ -12,12 +12,13 @@ from uuid import NAMESPACE_URL, uuid5
 from cards.words import phrase
 from cds_service.crd.state import Assertion
 from cds_service.crd.table import EXTENSION, TABLE, Json
-from cds_service.crd.words import text_of
+from cds_service.crd.words import text_of, unread_text
 from cds_service.evaluation import MissingItem, number
 
 _NAMESPACE = uuid5(NAMESPACE_URL, TABLE["namespace"])
 _KINDS = ("clinical", "admin", "patient")
 _OTHER = "OTH"
+_TECHNICAL = "technical"
 _CONDITIONAL = "conditional"
 _NOT_COVERED = "not-covered"
 UCUM = "http://unitsofmeasure.org"
@@ -148,7 +149,9 @@ class _Parts:
     def _reasons(self, purpose: str | None) -> Iterator[Json]:
         text = text_of(self.assertion, early=self.voice.early)
         if text:
-            yield {**self._reason_code(), "text": text}
+            yield {**self._reason_code(self.row.get("reason")), "text": text}
+        if unread := unread_text(self.assertion):
+            yield {**self._reason_code(_TECHNICAL), "text": unread}
         if self.authorization_text:
             yield {"text": self.authorization_text}
         if purpose:
@@ -156,9 +159,8 @@ class _Parts:
         if self._limits_hold() and self.shape["details"] == "reason":
             yield {"text": self._limits_told("reason")}
 
-    def _reason_code(self) -> Json:
-        code = str(self.row.get("reason"))
-        if code not in self.shape["reasons"]:
+    def _reason_code(self, code: str | None) -> Json:
+        if code is None or code not in self.shape["reasons"]:
             return {}
         named = TABLE["reason-names"][code]
         return {"coding": [_coding(TABLE["reason-system"], code, named)]}

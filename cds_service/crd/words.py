@@ -35,6 +35,15 @@ def text_of(assertion: Assertion, *, early: bool = False) -> str | None:
     return phrase(template, view)
 
 
+def unread_text(assertion: Assertion) -> str | None:
+    """Return what could not be read beside what is missing, in words."""
+    if assertion.state != "conditional":
+        return None
+    bearing = [hole for item in undecided(assertion.evaluation) for hole in item.holes]
+    unread = _unique(hole.query for hole in holes_of(bearing))
+    return str(_WORDS["unread"]).format(_listed(unread)) if unread else None
+
+
 def _items(assertion: Assertion) -> list[str]:
     """Return what the result rests on."""
     evaluation = assertion.evaluation

@@ -41,7 +41,7 @@ def test_a_case_is_answered_by_the_rules_and_once(body, version):
 
 
 def test_every_reason_says_what_it_is_about(body):
-    subjects = ("Coverage", "Prior authorization: ", "Documentation: ", "Limits: ")
+    subjects = ("Coverage", "Prior authorization: ", "Documentation: ", "Limits: ", "Not read: ")
     for version in ehr.VERSIONS:
         for one in ehr.information(ehr.call(body, version=version)):
             told = [reason["text"] for reason in parts(one, "reason")]

@@ -208,6 +208,15 @@ class TestTechnicalTrouble:
         told = ehr.only(ehr.call(body_of("kp-03", vitals=OUTAGE), version="2.2"))
         assert part(told, "covered") == "not-covered"
 
+    def test_stands_beside_what_is_missing(self):
+        """A criterion without data asks for them; another one could not be looked at."""
+        told = ehr.only(ehr.call(body_of("ash-13", conditions=OUTAGE), version="2.2"))
+        assert part(told, "covered") == "conditional"
+        unread = [one for one in parts(told, "reason") if one["text"].startswith("Not read: ")]
+        codes = [coding["code"] for one in unread for coding in one["coding"]]
+        assert codes == ["technical"]
+        assert breaches(told, "2.2") == []
+
     def test_no_clinical_data_at_all_is_still_an_answer(self):
         body = ehr.request_of("kp-01")
         found = [*ehr.resources("kp-01", "Coverage"), *ehr.resources("kp-01", "Organization")]
