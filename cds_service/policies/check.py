@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from jsonschema import Draft202012Validator
-
 from cds_service.evidence.context import LEAVES
 from cds_service.evidence.quantities import QUANTITIES
 from cds_service.policies.citations import astray, sources_of
 from cds_service.policies.expressions import OPERATORS, Scope, parameters_in
 from cds_service.policies.shape import (
+    Checker,
     errors_of,
     leaf_schema,
     leaf_validator,
@@ -62,7 +61,7 @@ def check_fragment(source: Source, names: Names) -> list[Problem]:
         "properties": {name: defs["properties"][name] for name in wanted},
         "$defs": defs["$defs"],
     }
-    errors = errors_of(Draft202012Validator(fragment), source.data)
+    errors = errors_of(Checker.of(fragment), source.data)
     shape = [shape_problem(source, error) for error in errors]
     check = _Check(source, names)
     found = shape or [*check.expressions(), *check.citations()]

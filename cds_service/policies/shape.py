@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
+import jsonschema_rs
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
@@ -22,10 +24,23 @@ def schema(name: str) -> dict[str, Any]:
     return content
 
 
+@dataclass(frozen=True)
+class Checker:
+    """A compiled schema: `fast` tells whether data fit, `thorough` what is wrong with them."""
+
+    fast: jsonschema_rs.Draft202012Validator
+    thorough: Draft202012Validator
+
+    @classmethod
+    def of(cls, schema: dict[str, Any]) -> Checker:
+        """Compile a schema."""
+        return cls(jsonschema_rs.Draft202012Validator(schema), Draft202012Validator(schema))
+
+
 @cache
-def validator() -> Draft202012Validator:
+def validator() -> Checker:
     """Return the validator of policy files."""
-    return Draft202012Validator(schema("policy.schema.json"))
+    return Checker.of(schema("policy.schema.json"))
 
 
 @cache
@@ -35,14 +50,25 @@ def leaf_schema(name: str) -> dict[str, Any]:
 
 
 @cache
-def leaf_validator(name: str) -> Draft202012Validator:
+def leaf_validator(name: str) -> Checker:
     """Return the validator of a leaf's arguments."""
-    return Draft202012Validator(leaf_schema(name))
+    return Checker.of(leaf_schema(name))
 
 
-def errors_of(checker: Draft202012Validator, data: Any) -> list[ValidationError]:
+def errors_of(checker: Checker, data: Any) -> list[ValidationError]:
     """Return the errors of data, by place."""
-    return sorted(checker.iter_errors(data), key=lambda error: [str(p) for p in error.path])
+    if _fits(checker, data):
+        return []
+    found = checker.thorough.iter_errors(data)
+    return sorted(found, key=lambda error: [str(p) for p in error.path])
+
+
+def _fits(checker: Checker, data: Any) -> bool:
+    """Whether data are right for certain; what YAML can say and JSON cannot is looked at anew."""
+    try:
+        return checker.fast.is_valid(data)
+    except (TypeError, ValueError):
+        return False
 
 
 def shape_problem(source: Source, error: ValidationError) -> Problem:
