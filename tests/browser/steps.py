@@ -55,6 +55,11 @@ def compare(page):
     return table
 
 
+def open_folds(page):
+    """Unfold all that the main part holds."""
+    page.evaluate("document.querySelectorAll('main details').forEach((one) => { one.open = true })")
+
+
 def reach(page, name, by="textContent"):
     """Go forward with the Tab key until what has this name has the focus."""
     told = "document.activeElement." + ("labels?.[0]?.textContent" if by == "label" else by)

@@ -3,16 +3,11 @@
 import pytest
 
 from tests.browser.axe import violations_everywhere
-from tests.browser.steps import bring, compare, course, coverage_card, fixture, sign
+from tests.browser.steps import bring, compare, course, coverage_card, fixture, open_folds, sign
 from tests.live import FhirServer, serve
 
 # The list of patients is the same beside every order; the first page holds it.
 MAIN = "main"
-
-
-def open_folds(page):
-    for fold in page.locator("main details").all():
-        fold.evaluate("fold => { fold.open = true }")
 
 
 def test_first_page(walk):
@@ -79,6 +74,7 @@ def test_what_the_payer_writes(walk):
     page.get_by_text("Service and route").click()
     page.get_by_label("CDS service").select_option("order-sign-crd")
     sign(page)
+    page.get_by_text("Applied.").wait_for()
     open_folds(page)
     assert violations_everywhere(page, "#results") == {}
 

@@ -18,6 +18,7 @@ from tests.browser.steps import (
     course,
     coverage_card,
     fixture,
+    open_folds,
     pick,
     picture,
     reach,
@@ -261,8 +262,7 @@ def test_a_phone_needs_no_scrolling_sideways(walk, path):
     page = walk(path, viewport=PHONE)
     if "patient=" in path:
         sign(page)
-        for fold in page.locator("main details").all():
-            fold.evaluate("fold => { fold.open = true }")
+        open_folds(page)
         page.get_by_role("region", name="Comparison of payers").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     picture(page, "phone" + re.sub(r"\W+", "-", path).rstrip("-"))
