@@ -12,7 +12,7 @@ def lacking():
     """Return what is missing to run them, and what to do; None when all is there."""
     if shutil.which("java") is None:
         return "Java is not installed: apt-get install default-jdk-headless maven"
-    built = (BUILT / "classes" / "tools").is_dir()
+    built = all((BUILT / name).is_dir() for name in ("classes", "lib"))
     return None if built else f"the Java tools are not built: {BUILD}"
 
 
