@@ -47,11 +47,6 @@ class Days:
             return Status.NOT_MET
         return Status.MET if low >= 0 and high <= days else Status.UNKNOWN
 
-    def older_than(self, day: date, days: int) -> Status:
-        """Whether more than `days` days lie between the date and `day`."""
-        low, high = self.age(day)
-        return _agree(low > days, high > days)
-
 
 def _agree(one: bool, other: bool) -> Status:
     if one != other:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -20,7 +19,6 @@ from cds_service.record.model import Hole, Resource, valued
 
 CONTENT = "https://massage-cds.example.org/fhir/CodeSystem/document-content"
 LOINC = "http://loinc.org"
-LOINC_CODE = re.compile(r"^\d{1,7}-\d$")
 SIGNED = frozenset({"final", "amended"})
 UNSIGNED = frozenset({"preliminary"})
 

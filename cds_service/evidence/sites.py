@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cds_service.evidence.answer import Finding, Status
+from cds_service.evidence.answer import Status
 from cds_service.evidence.orders import OrderGroup, Site
 
 ONLY, AMONG, ELSEWHERE, UNKNOWN = "only", "among", "elsewhere", "unknown"
@@ -25,11 +25,6 @@ def relation(regions: frozenset[str], side: str | None, group: OrderGroup) -> st
     if any(touched):
         return AMONG
     return ELSEWHERE if all(site.regions for site in sites) else UNKNOWN
-
-
-def relation_of(finding: Finding, group: OrderGroup) -> str:
-    """Return how a finding's area relates to the ordered sites."""
-    return relation(finding.regions, finding.side, group)
 
 
 def at_ordered_site(regions: frozenset[str], side: str | None, group: OrderGroup) -> Status:

@@ -22,7 +22,6 @@ from cds_service.observe.call import current
 
 OURS = ("cds_service", "cards")
 SERVER = "_granian"
-FORMATS = ("json", "plain")
 MOST_FRAMES = 40
 
 SERVER_CONFIG: dict[str, Any] = {

@@ -16,9 +16,7 @@ from typing import Any
 
 import orjson
 
-from cds_service.terminology.systems import CPT, ICD10CM, NUCC, normal_code, normal_system
-
-HIERARCHIC = frozenset({ICD10CM, CPT, NUCC})
+from cds_service.terminology.systems import ICD10CM, normal_code, normal_system
 
 
 @dataclass(frozen=True, slots=True)
