@@ -19,7 +19,8 @@ Json = Mapping[str, Any]
 HEAD = """# Cards
 
 What a clinician sees for each patient of the demo. Made from `fhir_fixtures` by `make docs`; the
-people are invented.
+people are invented. Each record is taken whole from a file: what the demo's FHIR server cannot give
+(`messy-unread-therapist`) is named by the card on the page, and is simply not there below.
 """
 SILENT = "No card: nothing in this order is about massage."
 LAST_DAY = date(2100, 1, 1)

@@ -44,7 +44,8 @@ def _authorization(item: Evaluation) -> str:
     parts = [f"prior authorization {item.prior_auth}"] if item.prior_auth else []
     if item.approvable_now:
         amount = item.approvable_now
-        parts.append(f"approvable now {number(amount.value)} {amount.unit}")
+        unit = amount.unit.removesuffix("s") if amount.value == 1 else amount.unit
+        parts.append(f"approvable now {number(amount.value)} {unit}")
     return f" ({'; '.join(parts)})" if parts else ""
 
 

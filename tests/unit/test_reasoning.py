@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 
@@ -83,6 +84,11 @@ Notes:
 
 def test_the_whole_reasoning_is_a_tree():
     assert outline([EVALUATION]) == TEXT
+
+
+def test_one_visit_is_no_plural():
+    one = replace(EVALUATION, approvable_now=Amount(Fraction(1), "visits"))
+    assert "approvable now 1 visit)" in outline([one])
 
 
 def test_an_evaluation_without_policy_says_so():
