@@ -21,7 +21,6 @@ _OTHER = "OTH"
 _TECHNICAL = "technical"
 _CONDITIONAL = "conditional"
 _NOT_COVERED = "not-covered"
-UCUM = "http://unitsofmeasure.org"
 
 
 @dataclass(frozen=True)
