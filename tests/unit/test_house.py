@@ -21,7 +21,7 @@ ROWS = [
     {"review"},
     {"comparison", "course"},
     {"pictured"},
-    {"cards", "reasoning", "crd", "dtr", "pas"},
+    {"cards", "reasoning", "crd"},
     {"guidance"},
     {"reviewer"},
     {"crd_review", "crd_pages"},
