@@ -209,13 +209,13 @@ class Group:
     count: int = 0
 
     def __call__(self, context: Context, outcome_of: Callable[[str], Outcome]) -> Outcome:
-        """Return the operator's result over the weights of the members, with what met it."""
+        """Return the operator's result over the weights of the members, with what decided it."""
         outcomes = [outcome_of(member) for member in self.members]
         status = self._fold([outcome.weight for outcome in outcomes])
-        if status is not Status.MET:
+        if status not in (Status.MET, Status.NOT_MET):
             return Outcome(status, status)
-        met = [outcome.findings for outcome in outcomes if outcome.weight is Status.MET]
-        return Outcome(status, status, united(met))
+        agreeing = [outcome.findings for outcome in outcomes if outcome.weight is status]
+        return Outcome(status, status, united(agreeing))
 
     def _fold(self, weights: Sequence[Status]) -> Status:
         if self.operator == "all":

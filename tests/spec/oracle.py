@@ -228,7 +228,7 @@ class Oracle:
             status = at_least(weights, members["count"])
         else:
             status = all_of(weights) if word == "all" else any_of(weights)
-        found = [one for out in outs if out.weight == status == MET for one in out.found]
+        found = [one for out in outs if out.weight == status in (MET, NOT_MET) for one in out.found]
         return Out(status, status, found=tuple(found))
 
     def decided(self, entry):
