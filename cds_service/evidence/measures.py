@@ -26,6 +26,8 @@ from cds_service.terminology import Measure, Terminology
 KEYS = ("measures", "responses")
 VITALS = frozenset({"vital", "laboratory", "pregnancy"})
 EXAMS = "exam"
+ANCHOR_KEYS = (*VISIT_KEYS, "conditions")
+"""What tells when an episode began: visits, and a new onset (G-11)."""
 EXTENDED = frozenset({"active", "completed", "on-hold"})
 
 
@@ -234,16 +236,20 @@ def _keys_of(measure: Measure) -> Iterable[str]:
 
 
 def _keys(spec: Spec) -> tuple[str, ...]:
-    anchored = "since" in spec or spec.get("point") in ("baseline", "current", "new")
     orders = ("orders",) if spec.get("point") == "new" else ()
-    return (*keys_of(fields.names(spec["of"])), *(VISIT_KEYS if anchored else ()), *orders)
+    return (*keys_of(fields.names(spec["of"])), *(ANCHOR_KEYS if _anchored(spec) else ()), *orders)
+
+
+def _anchored(spec: Spec) -> bool:
+    """Whether a question depends on the day on which the episode began."""
+    return "since" in spec or spec.get("point") in ("baseline", "current", "new")
 
 
 @leaf("measure", keys=_keys)
 def measure(spec: Spec) -> Leaf:
     """Ask for a valid measurement, of some value, some age, or several of them apart."""
     of, keys = fields.names(spec["of"]), _keys(spec)
-    suspect = spec.get("use") == "safety"
+    suspect, anchored = spec.get("use") == "safety", _anchored(spec)
     choose, tests = CHOICES[spec.get("point", "any")], list(_tests(spec))
     times, apart = fields.whole(spec.get("times", 1)), fields.whole(spec.get("apart", 1))
 
@@ -261,9 +267,16 @@ def measure(spec: Spec) -> Leaf:
             doubtful = test(context, (*series.partial, *series.preliminary))
             found += _shown(chosen, times, apart) or _unsure([*chosen, *doubtful])
             against += [point.finding for _, point in chosen[-1:]]
+        if anchored and _start_unread(context):
+            found = [(Status.UNKNOWN, finding) for _, finding in found]
         return fields.answer(found, fields.holes_of(context, *keys), against)
 
     return ask
+
+
+def _start_unread(context: Context) -> bool:
+    """Whether care seems not to have begun only because it could not be read."""
+    return episode(context).anchor is None and bool(fields.holes_of(context, *ANCHOR_KEYS))
 
 
 def _tested(tests: Sequence[Fits], point: Point) -> Status:

@@ -439,8 +439,9 @@ def chosen_points(chart, name, point, points):
 def measure(chart, spec):
     of, point = names(spec["of"]), spec.get("point", "any")
     keys = measure_keys(of)
-    if "since" in spec or point in ("baseline", "current", "new"):
-        keys |= set(CARE)
+    anchored = "since" in spec or point in ("baseline", "current", "new")
+    if anchored:
+        keys |= {*CARE, "conditions"}
     if point == "new":
         keys.add("orders")
     judged, against = [], []
@@ -463,6 +464,8 @@ def measure(chart, spec):
             unsure += [m for m in doubtful if time_of(chart, m, spec, fits(m, spec)) != NOT_MET]
             judged += [(UNKNOWN, as_found(m)) for m in unsure]
         against += [as_found(m) for _, m in kept[-1:]]
+    if anchored and chart.anchor() is None and chart.unread(*CARE, "conditions"):
+        judged = [(UNKNOWN, found) for _, found in judged]
     return shown(judged, chart.unread(*keys), against)
 
 
