@@ -27,6 +27,7 @@ def shared_folder(parent: Path) -> Iterator[Path]:
     try:
         yield folder
     finally:
+        os.environ.pop(VARIABLE, None)
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -12,7 +12,7 @@ import requests as http_client
 import cards
 from cds_service import reviewer as reviewer_module
 from cds_service.app import create_app
-from cds_service.observe.logs import JsonLines
+from cds_service.observe.logs import OURS, JsonLines
 from cds_service.record.client import FhirClient
 from cds_service.settings import load_settings
 from cds_service.store.sql import SqlStore
@@ -71,14 +71,17 @@ class Ear(logging.Handler):
 def listening():
     """Hear what all loggers of the process say from DEBUG on, as a root logger set so would."""
     ear, root = Ear(), logging.getLogger()
-    level = root.level
+    heard = [root, *map(logging.getLogger, OURS)]
+    levels = [one.level for one in heard]
     root.addHandler(ear)
-    root.setLevel(logging.DEBUG)
+    for one in heard:
+        one.setLevel(logging.DEBUG)
     try:
         yield ear
     finally:
         root.removeHandler(ear)
-        root.setLevel(level)
+        for one, level in zip(heard, levels, strict=True):
+            one.setLevel(level)
 
 
 @contextmanager
