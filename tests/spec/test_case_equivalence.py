@@ -17,8 +17,16 @@ WORDS |= {"dosageInstruction", "hookInstance"}
 CODED = {"coding", "linkId", "measure"}
 
 
+def flat(items):
+    """Return the items of a form without the groups around them, which say nothing."""
+    for item in items:
+        yield from [item] if "answer" in item or "item" not in item else flat(item["item"])
+
+
 def facts(value, key=None):
-    """Return the value without words that stand beside a code."""
+    """Return the value without words that stand beside a code, and without a form's groups."""
+    if key == "item" and isinstance(value, list):
+        value = sorted(flat(value), key=lambda one: one["linkId"])
     if isinstance(value, list):
         return [facts(item, key) for item in value]
     if not isinstance(value, dict):
