@@ -21,8 +21,9 @@ def drawn(share):
     return settings(
         max_examples=EXAMPLES // share,
         deadline=None,
+        derandomize=True,
         suppress_health_check=list(HealthCheck),
-        phases=[Phase.explicit, Phase.reuse, Phase.generate],
+        phases=[Phase.explicit, Phase.generate],
     )
 
 

@@ -49,7 +49,11 @@ def test_no_call_gets_what_is_not_promised(operations, label, mode):
     slow = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
 
     @settings(
-        max_examples=share, deadline=None, suppress_health_check=slow, phases=[Phase.generate]
+        max_examples=share,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=slow,
+        phases=[Phase.generate],
     )
     @given(operations[label].as_strategy(generation_mode=mode))
     def hold(case):
