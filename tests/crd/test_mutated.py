@@ -54,6 +54,14 @@ def judged(answer, version):
             assert not ours or breaches(one, version) == []
 
 
+def said(extension):
+    """Return what an extension says; the order of its parts says nothing."""
+    held = extension.get("extension") if isinstance(extension, dict) else None
+    if not isinstance(held, list):
+        return extension
+    return extension | {"extension": sorted(json.dumps(one, sort_keys=True) for one in held)}
+
+
 @drawn
 @given(names, versions, randoms, st.integers(1, MOST))
 def test_a_spoilt_call_is_refused_or_answered(name, version, random, times):
@@ -85,8 +93,9 @@ def test_a_spoilt_answer_that_is_carried_back_is_mended(name, version, random, t
     assert answer.status_code in (200, 400)
     mended = ehr.updated(answer.get_json()) if answer.status_code == 200 else {}
     for name, order in mended.items():
+        answered = list(map(said, order["extension"]))
         for fresh in information_of(sent[name]):
-            assert fresh in order["extension"]
+            assert said(fresh) in answered
 
 
 @pytest.mark.parametrize("extension", [None, "x", [None], [{"url": 7}], {"url": "x"}])
