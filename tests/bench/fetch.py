@@ -1,77 +1,64 @@
 """The route that reads the record from a FHIR server, which takes its time for each query."""
 
 import statistics
-import threading
 import time
 
 from cds_service.app import create_app
 from cds_service.settings import load_settings
+from tests.bench import servers
 from tests.bench.bodies import REVIEW, without_prefetch
-from tests.live import FhirServer, serve
+from tests.live import http
 
 DELAYS = (0, 0.05, 0.2)
-CALLS = 7
-
-
-class Slow:
-    """Answers each query of a record after a delay, without the work of a server."""
-
-    def __init__(self, bundle):
-        self.inner = FhirServer([bundle])
-        self.delay = 0.0
-        self.spans, self.lock = [], threading.Lock()
-        self.answers = {}
-
-    def __call__(self, environ, start_response):
-        start = time.monotonic()
-        asked = (environ["PATH_INFO"], environ["QUERY_STRING"])
-        if asked not in self.answers:
-            kept = {}
-            body = b"".join(self.inner.app(environ, lambda *told: kept.update(told=told)))
-            self.answers[asked] = (kept["told"], body)
-        told, body = self.answers[asked]
-        time.sleep(max(0.0, self.delay - (time.monotonic() - start)))
-        with self.lock:
-            self.spans.append((start, time.monotonic()))
-        start_response(*told)
-        return [body]
-
-    def rounds(self):
-        """Return how many queries followed upon one another: the longest chain."""
-        chain, end = 0, 0.0
-        for start, done in sorted(self.spans):
-            if start >= end:
-                chain, end = chain + 1, done
-        return chain
+WARM_UP, CALLS = 5, 25
 
 
 def by_delay(call, delays=DELAYS):
-    """Return for each delay of a query: ms of a call, queries, the chain, and what it adds."""
-    slow = Slow(call.built.record)
+    """Return for each delay of a query: ms of a call, queries, the chain, and what it adds.
+
+    What a call takes with all in prefetch stands beside it: the chain is added to that.
+    """
     app = create_app(load_settings({}), open_access=True, demo=False)
-    with serve(slow) as url:
-        body = without_prefetch(call, f"{url}/fhir")
-        client = app.test_client()
-        _call(client, body)
-        return [_row(client, body, slow, delay) for delay in delays]
+    client = app.test_client()
+    with servers.slow_fhir() as server:
+        body = without_prefetch(call, f"{server.url}/fhir")
+        for _ in range(WARM_UP):
+            _call(client, body)
+            _call(client, call.body)
+        return [_row(client, body, call.body, server, delay) for delay in delays]
 
 
-def _row(client, body, slow, delay):
-    slow.delay = delay
-    taken, rounds, queries = [], [], []
+def _row(client, body, whole, server, delay):
+    taken, given, rounds, queries = [], [], [], []
+    _told(server, delay)
     for _ in range(CALLS):
-        slow.spans.clear()
         taken.append(_call(client, body))
-        rounds.append(slow.rounds())
-        queries.append(len(slow.spans))
+        spans = _told(server, delay)
+        rounds.append(_chain(spans))
+        queries.append(len(spans))
+        given.append(_call(client, whole))
     call, chain = statistics.median(taken), statistics.median(rounds)
     return {
         "delay": round(delay * 1000),
         "call": round(call, 1),
+        "prefetch": round(statistics.median(given), 1),
         "queries": statistics.median(queries),
         "chain": chain,
         "beyond the chain": round(call - chain * delay * 1000, 1),
     }
+
+
+def _told(server, delay):
+    return http().get(f"{server.url}/told?seconds={delay}", timeout=10).json()
+
+
+def _chain(spans):
+    """Return how many queries followed upon one another: the longest chain."""
+    chain, end = 0, 0.0
+    for start, done in sorted(spans):
+        if start >= end:
+            chain, end = chain + 1, done
+    return chain
 
 
 def _call(client, body):

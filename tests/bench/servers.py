@@ -65,6 +65,14 @@ def floor(workers):
 
 
 @contextmanager
+def slow_fhir():
+    """Run the FHIR server that takes its time."""
+    port = free_port()
+    with _running([sys.executable, "-m", "tests.bench.slow_fhir", str(port)], port, {}) as server:
+        yield server
+
+
+@contextmanager
 def service(*options, workers=1, **variables):
     """Run `massage-cds serve` with its store in a folder of its own."""
     port = free_port()
