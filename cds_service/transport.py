@@ -10,15 +10,16 @@ from __future__ import annotations
 import io
 import logging
 import socket
+from collections.abc import Mapping
 from functools import partial
 from http.client import HTTPResponse
-from http.cookiejar import DefaultCookiePolicy
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from time import monotonic
-from typing import Any
+from typing import Any, Self
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.utils import default_headers
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
@@ -34,32 +35,50 @@ _METADATA = frozenset(map(ip_address, ("fd00:ec2::254", "100.100.100.200", "192.
 Address = IPv4Address | IPv6Address
 
 
-class PlainSession(requests.Session):
-    """A session that leaves redirects to its caller.
+class Session:
+    """Asks with GET over pooled connections, and adds nothing of its own.
 
-    Even where it is told not to follow them, requests reads the whole body of a redirect, however
-    long it is and however slowly it comes.
+    No cookie, no proxy, no .netrc, and no redirect is followed: a `requests.Session` that is told
+    all that still spends most of its time on finding out, and reads the whole body of a redirect,
+    however long it is and however slowly it comes. `verify` is as in requests: True, or the path of
+    a CA bundle.
     """
 
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Return None: no answer leads elsewhere by itself."""
+    def __init__(
+        self,
+        connections: int = 32,
+        verify: bool | str = True,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        # below, urllib3 logs URLs with patient ids
+        logging.getLogger("urllib3").setLevel(logging.ERROR)
+        self._verify = verify
+        self._headers = {**default_headers(), **(headers or {})}
+        self._adapter = GuardedAdapter(pool_connections=connections, pool_maxsize=connections)
 
+    def get(
+        self, url: str, timeout: float, headers: Mapping[str, str] | None = None
+    ) -> requests.Response:
+        """Return the answer with its body still to be read; raises requests.RequestException.
 
-def session(connections: int = 32, verify: bool | str = True) -> requests.Session:
-    """Return a session with pooled connections, no cookies, no proxy and no .netrc.
+        `timeout` are the seconds for connection and answer together.
+        """
+        asked = requests.PreparedRequest()
+        asked.prepare_method("GET")
+        asked.prepare_url(url, None)
+        asked.prepare_headers({**self._headers, **(headers or {})})
+        together: Any = Timeout(total=timeout)
+        return self._adapter.send(asked, stream=True, timeout=together, verify=self._verify)
 
-    `verify` is as in requests: True, or the path of a CA bundle.
-    """
-    # below, urllib3 logs URLs with patient ids
-    logging.getLogger("urllib3").setLevel(logging.ERROR)
-    made = PlainSession()
-    made.trust_env = False
-    made.verify = verify
-    made.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    adapter = GuardedAdapter(pool_connections=connections, pool_maxsize=connections)
-    made.mount("http://", adapter)
-    made.mount("https://", adapter)
-    return made
+    def close(self) -> None:
+        """End all connections that wait in the pool."""
+        self._adapter.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def may_connect(host: str, address: str) -> bool:
@@ -157,22 +176,12 @@ class _TlsPool(HTTPSConnectionPool):
 
 
 class GuardedAdapter(HTTPAdapter):
-    """Connects to addresses that may be called.
-
-    A timeout in seconds counts for connection and answer together.
-    """
+    """Connects to addresses that may be called."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Make the pools."""
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
-
-    def send(self, request: Any, **kwargs: Any) -> Any:  # type: ignore[override]
-        """Send a request and return its answer."""
-        seconds = kwargs.get("timeout")
-        if isinstance(seconds, int | float):
-            kwargs["timeout"] = Timeout(total=seconds)
-        return super().send(request, **kwargs)
 
 
 def is_refused(error: requests.ConnectionError) -> bool:

@@ -135,8 +135,8 @@ def from_url(url: str, *, verify: bool | str = True, seconds: float = FETCH_SECO
 
 def _fetch(url: str, verify: bool | str, seconds: float) -> bytes:
     ends = monotonic() + seconds
-    with transport.session(1, verify) as session:
-        answer = session.get(url, timeout=seconds, stream=True, allow_redirects=False)
+    with transport.Session(1, verify) as session:
+        answer = session.get(url, seconds)
         with answer:
             if answer.status_code != 200:
                 raise SourceError(f"{url}: HTTP status {answer.status_code}")

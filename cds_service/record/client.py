@@ -51,12 +51,11 @@ class FetchError(Exception):
     """A request that brought nothing; its text is the short reason."""
 
 
-def fhir_session(connections: int = 32, verify: bool | str = True) -> requests.Session:
+def fhir_session(connections: int = 32, verify: bool | str = True) -> transport.Session:
     """Return the session the process shares; `verify` is True, or the path of a CA bundle."""
-    made = transport.session(connections, verify)
     # HAPI answers a repeated search from memory for a minute unless told not to
-    made.headers.update({"Accept": ACCEPT, "Cache-Control": "no-cache"})
-    return made
+    headers = {"Accept": ACCEPT, "Cache-Control": "no-cache"}
+    return transport.Session(connections, verify, headers)
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ class FhirClient:
 
     base: str
     token: str | None = field(repr=False)
-    session: requests.Session
+    session: transport.Session
     deadline: float
     limits: Limits = field(default_factory=Limits)
     clock: Callable[[], float] = monotonic
@@ -174,9 +173,7 @@ class FhirClient:
 
     def _get(self, url: str) -> requests.Response:
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-        return self.session.get(
-            url, headers=headers, timeout=self._left(), stream=True, allow_redirects=False
-        )
+        return self.session.get(url, self._left(), headers)
 
     def _read(self, answer: requests.Response) -> bytes:
         body = bytearray()

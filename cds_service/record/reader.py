@@ -11,8 +11,6 @@ from time import monotonic, perf_counter_ns
 from typing import Any
 from urllib.parse import quote
 
-import requests
-
 from cds_service.record.client import FhirClient, Limits, Reading, fhir_session
 from cds_service.record.gathering import Gathering, retracted
 from cds_service.record.model import Hole, PatientRecord, Resource, relative
@@ -21,6 +19,7 @@ from cds_service.record.prefetch import Supply, supplies_of
 from cds_service.record.queries import REFERENCES, Catalogue, Query, catalogue
 from cds_service.record.scopes import may_read
 from cds_service.record.watch import Unwatched, Watch
+from cds_service.transport import Session
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +40,7 @@ class RecordReader:
     """Reads records with one thread pool and one HTTP session for the process."""
 
     pool: FetchPool
-    session: requests.Session = field(default_factory=fhir_session)
+    session: Session = field(default_factory=fhir_session)
     limits: Limits = field(default_factory=Limits)
     clock: Callable[[], float] = monotonic
     catalogue: Catalogue = field(default_factory=catalogue)

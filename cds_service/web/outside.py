@@ -9,9 +9,8 @@ from time import monotonic
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from requests import Session
-
 from cds_service.record.client import FhirClient, Limits, Reading
+from cds_service.transport import Session
 
 Resource = dict[str, Any]
 

@@ -27,9 +27,13 @@ class Slow:
 
     async def __rsgi__(self, scope, protocol):
         if scope.path == "/readyz":
-            return protocol.response_empty(200, [])
-        if scope.path == "/told":
-            return protocol.response_bytes(200, JSON, self._told(scope.query_string))
+            protocol.response_empty(200, [])
+        elif scope.path == "/told":
+            protocol.response_bytes(200, JSON, self._told(scope.query_string))
+        else:
+            await self._slowly(scope, protocol)
+
+    async def _slowly(self, scope, protocol):
         start = time.monotonic()
         status, body = self._answer(f"{scope.path}?{scope.query_string}")
         await asyncio.sleep(max(0.0, self.seconds - (time.monotonic() - start)))

@@ -276,10 +276,17 @@ def test_a_connection_the_server_closed_is_opened_again():
 
 
 def test_cookies_of_one_server_are_not_kept():
-    with serving({"Condition": fails(401, **{"Set-Cookie": "session=1; Path=/"})}) as server:
+    brought = []
+
+    def baking(handler):
+        brought.append(handler.headers.get("Cookie"))
+        handler.send(b"{}", 401, **{"Set-Cookie": "session=1; Path=/"})
+
+    with serving({"Condition": baking}) as server:
         client = client_of(server.base)
         client.fetch(["Condition?patient=p1"])
-        assert not client.session.cookies
+        client.fetch(["Condition?patient=p1"])
+    assert brought == [None, None]
 
 
 def test_the_token_is_not_shown():

@@ -163,5 +163,5 @@ def silent_tls():
 def test_a_handshake_that_does_not_come_ends_in_time():
     began = time.monotonic()
     with silent_tls() as url, pytest.raises(requests.RequestException):
-        transport.session().get(url, timeout=0.4)
+        transport.Session().get(url, 0.4)
     assert time.monotonic() - began < 1.2
