@@ -105,17 +105,26 @@ class Reviewer:
         `also` are references to read beside those of the drafts.
         """
         needs = self.rules.library.common_keys | {"patient", "coverage"}
-        return self._read(request, drafts, needs, ends, None, also)
+
+        def further(record: PatientRecord) -> frozenset[str]:
+            day, _ = self.day(drafts, request.patient_id)
+            case = Case(drafts, record, day)
+            return self._keys(payers_of(case, group_of(case, self.rules), self.rules))
+
+        return self._read(request, drafts, needs, ends, None, also, further)
 
     def read_rest(
         self, request: HookRequest, case: Case, payers: Iterable[Payer], ends: float
     ) -> PatientRecord:
         """Read what the policies of the payers need beyond that."""
+        return self._read(request, list(case.orders), self._keys(payers), ends, case.record)
+
+    def _keys(self, payers: Iterable[Payer]) -> frozenset[str]:
+        """Return the query keys that the policies of payers read."""
         policies = [payer.policy or self.rules.library.unrouted for payer in payers]
         needs = frozenset(key for policy in policies for key in policy.keys)
-        if site := self.rules.terminology.site:
-            needs = frozenset(site.also_read(sorted(needs)))
-        return self._read(request, list(case.orders), needs, ends, case.record)
+        site = self.rules.terminology.site
+        return frozenset(site.also_read(sorted(needs))) if site else needs
 
     def _read(  # noqa: PLR0913, PLR0917 - all of it is one question
         self,
@@ -125,6 +134,7 @@ class Reviewer:
         ends: float,
         record: PatientRecord | None,
         also: Iterable[str] = (),
+        further: Callable[[PatientRecord], Iterable[str]] | None = None,
     ) -> PatientRecord:
         server, refusal = self._server(request)
         token = request.authorization
@@ -140,6 +150,7 @@ class Reviewer:
             drafts=drafts,
             record=record,
             refusal=refusal,
+            further=further,
         )
         lacking(read.holes)
         return read

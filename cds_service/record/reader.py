@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from time import monotonic, perf_counter_ns
 from typing import Any
 from urllib.parse import quote
 
 from cds_service.record.client import FhirClient, Limits, Reading, fhir_session
+from cds_service.record.fetching import Fetching, Job
 from cds_service.record.gathering import Gathering, retracted
 from cds_service.record.model import Hole, PatientRecord, Resource, relative
 from cds_service.record.pool import FetchPool
@@ -23,16 +24,19 @@ from cds_service.transport import Session
 
 log = logging.getLogger(__name__)
 
-_ROUNDS = 3
 _GRACE = 0.05  # seconds kept back so that pages read before the deadline still arrive
 _LITERAL = re.compile(r"(?:https?://\S+/)?([A-Z][A-Za-z]+)/[A-Za-z0-9.\-_]{1,128}")
 _PERSONS = ("Patient", "RelatedPerson")
-_PROFESSIONALS = ("Practitioner", "PractitionerRole")
+_ROLE = "PractitionerRole"
+_PROFESSIONALS = ("Practitioner", _ROLE)
+_PAYING = ("Patient", "Coverage", "Organization")
 _ORDER_FIELDS = ("requester", "performer", "insurance", "reasonReference")
 MEDICINES = "medications"
 """Key of the orders for medicines, and of the medicines that they refer to."""
 _CLINICAL_EXCEPT = ("patient", "coverage")
 _ASK_AGAIN = re.compile(r"not-allowed|http-4(00|04|10)")
+
+Further = Callable[[PatientRecord], Iterable[str]]
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ class RecordReader:
         drafts: Iterable[Resource] = (),
         record: PatientRecord | None = None,
         refusal: str = "absent",
+        further: Further | None = None,
     ) -> PatientRecord:
         """Return the record with the query keys in `needs` read, or with holes where they are not.
 
@@ -67,8 +72,9 @@ class RecordReader:
         `fhir_server` is None where there is none, or where it may not be called: `refusal` is the
         reason then given. `references` are literal references that rules follow; `drafts` the
         resources of the request, which references may name. With `record`, an earlier answer for
-        this patient, only what it lacks is read, and `prefetch` is not looked at again. Never
-        raises for what a client or server sends.
+        this patient, only what it lacks is read, and `prefetch` is not looked at again. `further`
+        tells, while the rest is under way and it is read who pays, which keys are needed, too.
+        Never raises for what a client or server sends.
         """
         began = perf_counter_ns()
         earlier = record.gathering if record else None
@@ -76,11 +82,12 @@ class RecordReader:
         client = self._client(fhir_server, token, deadline)
         given = tuple(dict.fromkeys(references))
         most = self.limits.max_references
-        call = _Call(gathering, client, given, scope, refusal, most, self.catalogue.queries)
+        queries = self.catalogue.queries
+        call = _Call(gathering, client, given, scope, refusal, most, queries, further)
         if gathering is not earlier:
             gathering.receive(supplies_of(prefetch))
         gathering.lend(drafts)
-        call.needs = [key for key in self.catalogue.queries if key in set(needs)]
+        call.need(needs)
         fetching = self._complete(call, deadline)
         read = gathering.record()
         self.watch.spent("prefetch", perf_counter_ns() - began - fetching)
@@ -97,37 +104,13 @@ class RecordReader:
         jobs = call.jobs()
         if not jobs:
             return 0
+        began = perf_counter_ns()
         with self.pool.turn() as mine:
-            took = self._run(jobs, deadline, mine)
-            for _ in range(_ROUNDS - 1):
-                if jobs := call.jobs():
-                    took += self._run(jobs, deadline, mine)
+            fetching = Fetching(self.pool, self.watch, lambda: deadline - self.clock(), mine)
+            fetching.run(jobs, call.jobs)
+        took = perf_counter_ns() - began
         self.watch.spent("fetch", took)
         return took
-
-    def _run(self, jobs: Sequence[_Job], deadline: float, may_wait: bool) -> int:
-        began = perf_counter_ns()
-        futures = [self.pool.submit(_timed(job.work)) if may_wait else None for job in jobs]
-        started = [future for future in futures if future]
-        wait(started, timeout=max(0.0, deadline - self.clock()))
-        took = perf_counter_ns() - began
-        for job, future in zip(jobs, futures, strict=True):
-            reading, spent = _outcome(future, took)
-            self.watch.fetched(job.key, reading.reason, spent)
-            job.done(reading)
-        return took
-
-
-@dataclass(frozen=True)
-class _Job:
-    """A fetch for the pool, and what to do with what it brought, back in the calling thread.
-
-    `key` is the query key that it answers, "references" for single resources.
-    """
-
-    key: str
-    work: Callable[[], Reading]
-    done: Callable[[Reading], None]
 
 
 @dataclass
@@ -141,23 +124,41 @@ class _Call:
     refusal: str
     most_references: int
     queries: Mapping[str, Query]
+    further: Further | None = None
     needs: Sequence[str] = ()
+    awaited: Counter[str] = field(default_factory=Counter)
 
-    def jobs(self) -> list[_Job]:
+    def need(self, keys: Iterable[str]) -> None:
+        """Ask for query keys, too."""
+        wanted = {*self.needs, *keys}
+        self.needs = [key for key in self.queries if key in wanted]
+
+    def jobs(self) -> list[Job]:
         """Return the fetches that can start now; what cannot be asked for becomes a hole."""
-        keys = [key for key in self.needs if self._open(key)]
-        awaited = {self.queries[key].resource_type for key in keys}
-        jobs = [self._query_job(self.queries[key]) for key in keys]
-        jobs += [self._reference_job(ref) for ref in self._missing(awaited)]
-        jobs += [self._role_job(self._new_practitioners())]
-        return [job for job in jobs if job]
+        jobs = self._startable()
+        if self.further and self.awaited and not any(self.awaited[kind] for kind in _PAYING):
+            further, self.further = self.further, None
+            self.need(further(self.gathering.record()))
+            jobs += self._startable()
+        return jobs
+
+    def _startable(self) -> list[Job]:
+        jobs = [self._query_job(self.queries[key]) for key in self.needs if self._open(key)]
+        self._await(jobs)
+        references = [self._reference_job(ref) for ref in self._missing()]
+        references += [self._role_job(self._new_practitioners())]
+        self._await(references)
+        return [job for job in (*jobs, *references) if job]
+
+    def _await(self, jobs: Iterable[Job | None]) -> None:
+        self.awaited.update(job.kind for job in jobs if job)
 
     def _open(self, key: str) -> bool:
         unread_patient = key == "patient" and not self.gathering.has_patient()
         unanswered = key not in self.gathering.asked or unread_patient
         return unanswered and key not in self.gathering.tried
 
-    def _query_job(self, query: Query) -> _Job | None:
+    def _query_job(self, query: Query) -> Job | None:
         self.gathering.asked.add(query.key)
         self.gathering.tried.add(query.key)
         supply = self.gathering.unfinished.pop(query.key, None)
@@ -167,13 +168,15 @@ class _Call:
             self.gathering.miss(query.key, query.hole(reason))
             return None
         forms = query.forms(self.gathering.patient_id)
-        return _Job(
+        return Job(
             query.key,
+            query.resource_type,
             lambda: _finish(client, supply, forms),
             lambda reading: self._take_query(query, reading),
         )
 
     def _take_query(self, query: Query, reading: Reading) -> None:
+        self.awaited[query.resource_type] -= 1
         self.gathering.take(query.key, reading.entries)
         reason = reading.reason
         if query.key == "patient":
@@ -188,11 +191,11 @@ class _Call:
         self.gathering.forget_holes("patient")
         return None
 
-    def _missing(self, awaited: set[str]) -> list[str]:
+    def _missing(self) -> list[str]:
         people = self._people()
         roles = self._people_of_roles(people)
         names = [*self.references, *self._payors(), *people, *roles, *self._medicines()]
-        wanted = [ref for ref in dict.fromkeys(names) if self._wanted(ref, awaited)]
+        wanted = [ref for ref in dict.fromkeys(names) if self._wanted(ref)]
         for reference in wanted[self.most_references :]:
             self.gathering.tried.add(relative(reference))
             self._miss_reference(literal_type(reference) or "", "too-many-references")
@@ -209,9 +212,10 @@ class _Call:
         found = dict.fromkeys([*self.references, *others])
         return [ref for ref in found if literal_type(ref) in _PROFESSIONALS]
 
-    def _wanted(self, reference: str, awaited: set[str]) -> bool:
+    def _wanted(self, reference: str) -> bool:
+        """Whether to ask for a resource by itself: no query under way may bring it."""
         resource_type = literal_type(reference)
-        if resource_type is None or resource_type in _PERSONS or resource_type in awaited:
+        if resource_type is None or resource_type in _PERSONS or self.awaited[resource_type]:
             return False
         tried = relative(reference) in self.gathering.tried
         return not tried and not self.gathering.knows(reference)
@@ -235,10 +239,10 @@ class _Call:
     def _people_of_roles(self, people: Iterable[str]) -> Iterator[str]:
         for reference in people:
             role = self.gathering.find(reference)
-            if role and role.get("resourceType") == "PractitionerRole" and not _says_role(role):
+            if role and role.get("resourceType") == _ROLE and not _says_role(role):
                 yield from references_in(role.get("practitioner"))
 
-    def _reference_job(self, reference: str) -> _Job | None:
+    def _reference_job(self, reference: str) -> Job | None:
         resource_type = literal_type(reference) or ""
         self.gathering.tried.add(relative(reference))
         client = self._allowed(resource_type)
@@ -246,13 +250,15 @@ class _Call:
             self._miss_reference(resource_type, self._refused())
             return None
         form = reference if "://" in reference else relative(reference)
-        return _Job(
+        return Job(
             REFERENCES,
+            resource_type,
             lambda: client.fetch([form]),
             lambda reading: self._take_reference(reference, resource_type, reading),
         )
 
     def _take_reference(self, reference: str, resource_type: str, reading: Reading) -> None:
+        self.awaited[resource_type] -= 1
         self.gathering.take(REFERENCES, reading.entries)
         if not self.gathering.knows(reference):
             self._miss_reference(resource_type, reading.reason or "not-fhir")
@@ -263,24 +269,26 @@ class _Call:
         self.gathering.tried.update(f"roles of {name}" for name in new)
         return new
 
-    def _role_job(self, names: Sequence[str]) -> _Job | None:
+    def _role_job(self, names: Sequence[str]) -> Job | None:
         if not names:
             return None
-        client = self._allowed("PractitionerRole")
+        client = self._allowed(_ROLE)
         if client is None:
-            self._miss_reference("PractitionerRole", self._refused())
+            self._miss_reference(_ROLE, self._refused())
             return None
         ids = ",".join(quote(name.split("/")[1], safe="") for name in names)
-        return _Job(
+        return Job(
             REFERENCES,
+            _ROLE,
             lambda: client.fetch([f"PractitionerRole?practitioner={ids}"]),
             self._take_roles,
         )
 
     def _take_roles(self, reading: Reading) -> None:
+        self.awaited[_ROLE] -= 1
         self.gathering.take(REFERENCES, reading.entries)
         if reading.reason:
-            self._miss_reference("PractitionerRole", reading.reason)
+            self._miss_reference(_ROLE, reading.reason)
 
     def _allowed(self, resource_type: str) -> FhirClient | None:
         return self.client if may_read(self.scope, resource_type) else None
@@ -292,28 +300,6 @@ class _Call:
         log.debug("a resource that another refers to could not be read: %s", reason)
         key = MEDICINES if resource_type == "Medication" else REFERENCES
         self.gathering.miss(key, Hole(key, resource_type, reason))
-
-
-def _timed(work: Callable[[], Reading]) -> Callable[[], tuple[Reading, int]]:
-    def timed() -> tuple[Reading, int]:
-        began = perf_counter_ns()
-        return work(), perf_counter_ns() - began
-
-    return timed
-
-
-def _outcome(future: Future[tuple[Reading, int]] | None, waited: int) -> tuple[Reading, int]:
-    """Return what a fetch brought and the nanoseconds it took; `waited` where it did not end."""
-    if future is None:
-        return Reading(reason="busy"), 0
-    if not future.done():
-        future.cancel()
-        return Reading(reason="timeout"), waited
-    error = future.exception()
-    if error:
-        log.error("a fetch failed unexpectedly: %s", type(error).__name__)
-        return Reading(reason="connection"), waited
-    return future.result()
 
 
 def _finish(client: FhirClient, supply: Supply | None, forms: Sequence[str]) -> Reading:

@@ -113,11 +113,11 @@ def fetching(_asked):
     say(
         [
             "Reading the record from a FHIR server, by its delay for each query",
-            "delay ms |  call ms | prefetch ms | queries | one after another | beyond chain ms",
+            "delay ms |  call ms | prefetch ms | queries | rounds | chain ms | beyond chain ms",
             *(
                 f"{row['delay']:8d} | {row['call']:8.1f} | {row['prefetch']:11.1f} | "
-                f"{row['queries']:7.0f} | "
-                f"{row['chain']:17.0f} | {row['beyond the chain']:8.1f}"
+                f"{row['queries']:7.0f} | {row['rounds']:6.0f} | {row['chain']:8.1f} | "
+                f"{row['beyond the chain']:8.1f}"
                 for row in rows
             ),
         ]

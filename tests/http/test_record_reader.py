@@ -430,6 +430,53 @@ def test_the_deadline_holds_for_all_queries_together(reader: RecordReader):
     }
 
 
+def test_what_the_payer_needs_is_asked_while_the_rest_is_under_way(reader: RecordReader):
+    goals_asked, told = threading.Event(), []
+
+    def waits_for_goals(handler: Handler) -> None:
+        goals_asked.wait(2)
+        gives(bundle(mine("Condition", "c1")))(handler)
+
+    def notes(handler: Handler) -> None:
+        goals_asked.set()
+        gives(bundle(mine("Goal", "g1")))(handler)
+
+    def further(record: PatientRecord) -> list[str]:
+        told.append(record.resolve("Organization/plan"))
+        return ["goals"]
+
+    answers = {
+        "Patient": gives(PATIENT),
+        "Coverage": gives(bundle(COVERAGE)),
+        "Organization": gives(PLAN),
+        "Condition": waits_for_goals,
+        "Goal": notes,
+    }
+    with serving(answers) as server:
+        record = read(
+            reader,
+            needs=["patient", "coverage", "conditions"],
+            fhir_server=server.base,
+            further=further,
+        )
+    assert told == [PLAN]
+    assert record.resolve("Goal/g1")
+    assert record.resolve("Condition/c1")
+    assert record.holes == {}
+
+
+def test_nobody_asks_what_else_is_needed_where_nothing_is_under_way(chart: FaultServer):
+    told: list[PatientRecord] = []
+
+    def further(record: PatientRecord) -> list[str]:
+        told.append(record)
+        return []
+
+    pool = FetchPool(workers=1, waiting=1)
+    read(RecordReader(pool), prefetch=prefetch_of(), fhir_server=chart.base, further=further)
+    assert told == chart.asked == []
+
+
 def test_pages_read_before_the_deadline_are_kept(reader: RecordReader):
     def second_page_is_slow(handler: Handler) -> None:
         first = gives(bundle(mine("Condition", "c1"), link=link("Condition?page=2")))
