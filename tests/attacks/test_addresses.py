@@ -28,6 +28,7 @@ from tests.live import resources_of, serve
 
 LISTED = "https://ehr.example.org/fhir"
 TOKEN = "s3cret-token"
+PATIENCE = 5.0
 LINK_LOCAL = [
     "http://169.254.169.254/latest/meta-data",
     "https://169.254.169.254/fhir",
@@ -192,15 +193,18 @@ def test_a_listed_name_that_is_made_to_lead_here_gets_no_token(client, monkeypat
 @contextmanager
 def _listening(heard):
     """Answer as a web server would, and note the first bytes of each connection."""
+    connected = threading.Event()
 
     class Plain(Handler):
         def handle(self):
             heard.append(self.request.recv(65536))
+            connected.set()
             self.request.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
 
     with serving({}) as server:
         server.RequestHandlerClass = Plain
         yield server.server_address[1]
+        connected.wait(PATIENCE)
 
 
 def moved(to):

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import requests as http_client
 
 import cards
 from cds_service import reviewer as reviewer_module
@@ -16,6 +15,7 @@ from cds_service.observe.logs import OURS, JsonLines
 from cds_service.record.client import FhirClient
 from cds_service.settings import load_settings
 from cds_service.store.sql import SqlStore
+from cds_service.transport import Session
 from fhir_fixtures.generate import scenarios
 from fhir_fixtures.stories import build, read_story
 from tests.callers import ISS, PUBLIC, Ehr, clients_file
@@ -358,7 +358,7 @@ def failing(*_, **__):
 PLACES = {
     "the review": (reviewer_module, "review", 500),
     "the cards": (cards, "render", 500),
-    "the FHIR client": (http_client.Session, "get", 412),
+    "the FHIR client": (Session, "get", 412),
     "a page": (FhirClient, "_page", 412),
     "the store": (SqlStore, "record", 500),
     "acknowledgements": (SqlStore, "acknowledgements", 500),
@@ -371,7 +371,6 @@ def test_exceptions_nobody_foresaw(place, built, values, fhir, tmp_path, monkeyp
     with listening() as ear, running(tmp_path) as url:
         run = Run(url, values)
         request = authorised(built[0].request, fhir)
-        run.session.get = http().get if name != "get" else run.session.get
         monkeypatch.setattr(owner, name, failing)
         answer = run.post(REVIEW, request)
         monkeypatch.undo()
