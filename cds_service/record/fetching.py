@@ -121,6 +121,7 @@ class Fetching:
         flights = self._flying[kind]
         while flights and (reading := flights[0].reading) is not None:
             flight = flights.popleft()
+            flight.future = None  # which holds us in turn: a circle that only collection would free
             self.watch.fetched(flight.job.key, reading.reason, flight.spent)
             flight.job.done(reading)
             yield flight.depth

@@ -71,10 +71,12 @@ class FetchPool:
             self._threads = threads
 
     def _work(self) -> None:
-        while (queued := self._jobs.get()) is not None:
+        while queued := self._jobs.get():
             try:
                 _run(*queued)
             finally:
+                # It holds what was read of a patient, and the next may be long in coming.
+                queued = None
                 self._places.release()
 
 

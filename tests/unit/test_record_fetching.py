@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import pytest
 
@@ -115,3 +119,39 @@ def test_a_fetch_that_fails_unforeseen_is_told_without_its_words(
     assert trip.taken == [("one", "connection")]
     assert "LookupError" in caplog.text
     assert "patient-77" not in caplog.text
+
+
+class Held(list[Any]):
+    """Entries that can be watched."""
+
+
+def held(brought: Iterable[weakref.ref[object]]) -> bool:
+    return any(one() is not None for one in brought)
+
+
+def test_nothing_is_left_to_the_garbage_collector(pool: FetchPool):
+    brought: list[weakref.ref[object]] = []
+    started = threading.Event()
+
+    def work() -> Reading:
+        started.wait(PATIENCE)
+        return Reading(Held())
+
+    def further() -> Reading:
+        started.set()
+        return Reading(Held())
+
+    def done(reading: Reading) -> None:
+        brought.append(weakref.ref(reading.entries))
+
+    gc.disable()
+    try:
+        jobs = [Job("one", name, work, done) for name in "abc"]
+        fetching(pool).run([*jobs, Job("one", "d", further, done)], nothing)
+        ends = time.monotonic() + PATIENCE
+        while held(brought) and time.monotonic() < ends:
+            time.sleep(0.001)  # a thread of the pool lets go of its last job a moment later
+        assert len(brought) == 4
+        assert not held(brought)
+    finally:
+        gc.enable()
