@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from fractions import Fraction
@@ -23,7 +23,7 @@ from cds_service.evidence.context import Context, Leaf
 from cds_service.evidence.quantities import QUANTITIES
 from cds_service.policies.criteria import Criterion, Group, Outcome
 from cds_service.policies.expressions import RUN, Running
-from cds_service.policies.kleene import unique
+from cds_service.policies.kleene import distinct, unique
 from cds_service.policies.safety import Overlay, Raised, SafetyRule, raise_rule
 from cds_service.policies.supposing import documented, supposing
 from cds_service.policies.targets import Target
@@ -227,23 +227,33 @@ class _Run(Running):
         return tuple(([change] if change else []) + asked)
 
     def _safety_results(self) -> Iterator[CriterionResult]:
-        """List a contraindication that applies, or could not be looked for, as a criterion."""
+        """List a contraindication that applies, or could not be looked for, as a criterion.
+
+        Several rules may stand for one criterion: it is listed once, with all that applies.
+        """
+        applying: dict[str, list[Raised]] = {}
+        unread: dict[str, list[Raised]] = {}
         for raised in self.raised():
             name = raised.rule.criterion or raised.rule.id
             if raised.judged and raised.effect == "stop" and raised.rule.criterion:
-                yield self._safety_result(raised, name, Status.NOT_MET)
+                applying.setdefault(name, []).append(raised)
             elif raised.holes and raised.rule.matters:
-                yield self._safety_result(raised, name, Status.UNKNOWN)
+                unread.setdefault(name, []).append(raised)
+        for name in {**applying, **unread}:
+            status = Status.NOT_MET if name in applying else Status.UNKNOWN
+            yield self._safety_result(name, status, applying.get(name) or unread[name])
 
-    def _safety_result(self, raised: Raised, name: str, status: Status) -> CriterionResult:
+    def _safety_result(self, name: str, status: Status, found: Sequence[Raised]) -> CriterionResult:
+        rules = [raised.rule for raised in found]
+        texts = [self._filled(rule.text) or "" for rule in rules]
         return CriterionResult(
             id=name,
             status=status,
-            text=self._filled(raised.rule.text) or "",
-            source=raised.rule.source,
-            evidence=tuple(j.sighting.finding for j in raised.judged),
-            holes=raised.holes,
-            sections=raised.rule.sections,
+            text="; ".join(dict.fromkeys(texts)),
+            source="; ".join(dict.fromkeys(rule.source for rule in rules)),
+            evidence=distinct(j.sighting.finding for raised in found for j in raised.judged),
+            holes=unique(hole for raised in found for hole in raised.holes),
+            sections=tuple(dict.fromkeys(one for rule in rules for one in rule.sections)),
         )
 
     def _finding(self, raised: Raised) -> SafetyFinding:

@@ -515,6 +515,7 @@ class Oracle:
                 listed.append((rule["criterion"], NOT_MET))
             elif holes and matters(rule):
                 listed.append((rule.get("criterion", name), UNKNOWN))
+        listed = [one for one in listed if one[1] != UNKNOWN or (one[0], NOT_MET) not in listed]
         determination = self.determination(found)
         blocking = self.blocking(found)
         advisory = self.advisory(found, determination) - blocking
