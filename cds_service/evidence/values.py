@@ -11,6 +11,8 @@ from cds_service.terminology import Measure
 
 LOW = frozenset({"L", "LL", "LU", "<"})
 HIGH = frozenset({"H", "HH", "HU", ">"})
+NEVER = {"<": "high", "<=": "high", ">": "low", ">=": "low"}
+"""What the limit of a value with a comparator never tells of it."""
 NUMBERS = ("valueDecimal", "valueInteger", "valueString")
 NO_FLAGS: frozenset[str] = frozenset()
 
@@ -43,6 +45,17 @@ def value_of(measure: Measure, written: object, unit: str | None) -> Value:
     return _known_value(measure, written if plain else None, unit)
 
 
+def limit_of(measure: Measure, holder: Resource) -> Value | None:
+    """Return what "< 15" says of a measure, as the ends of what it can mean; None for a number."""
+    quantity = fields.item(holder, "valueQuantity")
+    comparator, limit = quantity.get("comparator"), fields.number(quantity.get("value"))
+    if limit is None or not isinstance(comparator, str):
+        return None
+    unit = fields.text(quantity, "code") or fields.text(quantity, "unit")
+    ends = measure.beyond(limit, unit, comparator)
+    return Value(limit, unit, ends, f"{comparator} {_said(limit, unit)}") if ends else None
+
+
 @lru_cache(maxsize=4096)
 def _known_value(measure: Measure, written: int | float | str | None, unit: str | None) -> Value:
     number = fields.number(written)
@@ -66,8 +79,9 @@ def flags_of(holder: Resource, number: Fraction | None) -> frozenset[str]:
     said = fields.codes(fields.items(holder, "interpretation"))
     found = {name for name, known in (("low", LOW), ("high", HIGH)) if said & known}
     if number is not None:
+        comparator = str(fields.item(holder, "valueQuantity").get("comparator"))
         for limits in fields.items(holder, "referenceRange"):
-            found |= _outside(number, limits)
+            found |= _outside(number, limits) - {NEVER.get(comparator)}
     return frozenset(found)
 
 

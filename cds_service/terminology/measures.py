@@ -18,6 +18,8 @@ import yaml
 from cds_service.terminology.systems import normal_code, normal_system
 
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+PAST = Fraction(1, 1_000_000)
+"""How far past a limit the values begin that it leaves out: less than anything measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,22 @@ class Measure:
         found = (form.canonical(value) for form in fitting)
         return tuple(dict.fromkeys(one for one in found if one is not None))
 
+    def beyond(self, limit: Fraction, unit: str | None, comparator: str) -> tuple[Fraction, ...]:
+        """Return the ends, on the canonical scale, of what "< 15" can mean.
+
+        Empty where changes of the measure are compared: a limit tells nothing of a change.
+        """
+        name = normal_unit(unit)
+        if self.better != "none":
+            return ()
+        ends = (
+            form.canonical(end)
+            for form in self.forms
+            if name is None or name in form.units
+            for end in _ends(form, limit, comparator)
+        )
+        return tuple(dict.fromkeys(end for end in ends if end is not None))
+
     def written(self, value: Fraction, unit: str) -> Fraction | None:
         """Return a canonical value in another unit of the measure, None when it has no such."""
         name = normal_unit(unit)
@@ -103,6 +121,17 @@ class Measure:
             if name in form.units:
                 return (value - form.offset) / form.factor
         return None
+
+
+def _ends(form: Form, limit: Fraction, comparator: str) -> tuple[Fraction, ...]:
+    if not form.low <= limit <= form.high:
+        return ()
+    return {
+        "<": (form.low, limit - PAST),
+        "<=": (form.low, limit),
+        ">": (limit + PAST, form.high),
+        ">=": (limit, form.high),
+    }.get(comparator, ())
 
 
 class Catalogue:

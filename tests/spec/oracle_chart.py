@@ -434,7 +434,11 @@ class SlowChart:
             else [part[n] for n in ("valueDecimal", "valueInteger") if n in part]
         )
         unit = (value or {}).get("code") or (value or {}).get("unit")
-        values = measure.canonical(Fraction(str(numbers[0])), unit) if numbers else ()
+        comparator = (value or {}).get("comparator")
+        if comparator:
+            values = measure.beyond(Fraction(str(numbers[0])), unit, comparator)
+        else:
+            values = measure.canonical(Fraction(str(numbers[0])), unit) if numbers else ()
         said = part.get("valueCodeableConcept")
         answers = (sets(said) or codes(said)) if said and measure.kind != "number" else ()
         if not (values or answers):

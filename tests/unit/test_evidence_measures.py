@@ -98,6 +98,50 @@ def test_what_is_a_measurement(change, found):
     assert values("nprs", observation(ago(1), 6) | change) == found
 
 
+def kidney(day, limit, comparator=None):
+    result = observation(day, limit, "98979-8")
+    result["valueQuantity"] = {"value": limit, "unit": "mL/min", "comparator": comparator}
+    return result
+
+
+@pytest.mark.parametrize(
+    ("comparator", "limit", "asked", "found"),
+    [
+        ("<", 15, {"below": 15}, "met"),
+        ("<=", 15, {"below": 15}, "unknown"),
+        ("<", 20, {"below": 15}, "unknown"),
+        (">", 60, {"below": 15}, "not-met"),
+        (">", 15, {"above": 15}, "met"),
+        (">=", 15, {"above": 15}, "unknown"),
+        (">=", 15, {"at-least": 15}, "met"),
+        ("ad", 10, {"below": 15}, "not-met"),
+    ],
+)
+def test_a_result_beyond_a_limit_is_judged_by_all_it_can_mean(comparator, limit, asked, found):
+    spec = {"of": ["egfr"], "point": "latest", **asked}
+    assert status("measure", spec, kidney(ago(1), limit, comparator)) == found
+
+
+def test_a_result_beyond_a_limit_takes_the_place_of_an_older_one():
+    spec = {"of": ["egfr"], "point": "latest", "below": 15}
+    assert status("measure", spec, kidney(ago(90), 14)) == "met"
+    assert status("measure", spec, kidney(ago(90), 14), kidney(ago(1), 60, ">")) == "not-met"
+
+
+@pytest.mark.parametrize(
+    ("comparator", "limits", "found"),
+    [
+        ("<", {"low": {"value": 150}}, "met"),
+        (">", {"low": {"value": 150}}, "not-met"),
+        (">", {"low": {"value": 450}}, "not-met"),
+    ],
+)
+def test_a_limit_is_flagged_by_what_it_leaves_open(comparator, limits, found):
+    result = observation(ago(1), 100, "777-3", referenceRange=[limits])
+    result["valueQuantity"] = {"value": 100, "unit": "10*3/uL", "comparator": comparator}
+    assert status("measure", {"of": ["platelets"], "flagged": "low"}, result) == found
+
+
 def test_what_is_left_out_is_noted():
     (outside,) = notes(observation(ago(1), 11, id="o"))
     assert "Observation/o" in outside
