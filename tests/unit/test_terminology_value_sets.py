@@ -37,6 +37,35 @@ def test_a_prefix_does_not_reach_its_neighbours():
     assert "cancer" not in sets("Z85.3")
 
 
+@pytest.mark.parametrize(
+    ("name", "system", "inside", "outside"),
+    [
+        ("pulmonary-embolism", ICD, "I26.99 O88.212", "Z86.711 I27.82"),
+        ("pulmonary-embolism", SNOMED, "706870000", "161512007"),
+        ("acute-venous-thrombosis", SNOMED, "132281000119108", "161508001"),
+        ("acute-myocardial-infarction", SNOMED, "401303003 401314000", "399211009"),
+        ("sepsis", SNOMED, "448417001 770349000", "40733004"),
+        ("fracture", SNOMED, "16114001 33737001 263102004", "44465007"),
+        ("pregnancy-ended", ICD, "O80 O85 O90.6 O92.79 O99.345", "O90.3 O91.01 O99.343 O26.892"),
+        ("coagulation-disorder", ICD, "D66 D68.0 D68.32", "D68.51 D68.59 D68.61"),
+        ("spine-joint-soft-tissue-disorder", ICD, "M96.1 M99.03 M94.0", "M96.6 M81.0"),
+        ("back-pain", ICD, "M51.360 M51.362 M51.372", "M51.361 M51.369 M51.26"),
+        ("depression", ICD, "F32.4 F33.41 F53.0", "F32.5 F33.40 F33.42 F53.1"),
+        (
+            "surgical-procedure",
+            CPT,
+            "27447 43280 45395 59510 63030 66984",
+            "69210 11721 45378 59400",
+        ),
+        ("surgical-procedure", CPT, "29881 57520 64718", "29540 43239 51798 59025 64615 67028"),
+        ("surgical-procedure", SNOMED, "52734007 609588000", "73761001"),
+    ],
+)
+def test_codes_near_the_edge_of_a_value_set(name, system, inside, outside):
+    assert [code for code in inside.split() if name not in sets(code, system)] == []
+    assert [code for code in outside.split() if name in sets(code, system)] == []
+
+
 def test_both_systems_name_one_concept():
     assert "low-back-pain" in sets("279039007", SNOMED)
     assert TERMINOLOGY.classify([(SNOMED, "279039007"), (ICD, "I10")]) >= {
