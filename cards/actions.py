@@ -96,6 +96,12 @@ def about_findings(key: str) -> bool:
     return _ACTIONS.get(key, {}).get("about") == "finding"
 
 
+def offered(key: str, marks: Iterable[str]) -> bool:
+    """Whether the click is offered with a safety finding of this effect and urgency."""
+    wanted = _ACTIONS.get(key, {}).get("offered-on")
+    return wanted is None or not set(wanted).isdisjoint(marks)
+
+
 def suggest(wish: Wish, request: CardRequest) -> Json | None:
     """Return one suggestion as JSON (with its `key`), None where it cannot be made valid."""
     action = _ACTIONS.get(wish.key)

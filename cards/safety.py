@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from cards.actions import Wish, ranked, suggestions_of
+from cards.actions import Wish, offered, ranked, suggestions_of
 from cards.card import Draft, policy_label
 from cards.coverage import identity
 from cards.facts import Fact, facts_of, gravest, new_cautions
@@ -28,7 +28,10 @@ def safety_cards(evaluations: Sequence[Evaluation], request: CardRequest) -> lis
 
 
 def _kind(fact: Fact) -> str:
-    return "binding" if fact.urgency == "caution" and fact.binding else fact.urgency
+    """Return the card a fact stands on: a consult for which nothing waits is a caution."""
+    if fact.urgency == "caution" and fact.binding:
+        return "binding"
+    return "caution" if fact.urgency == "specialist" and not fact.binding else fact.urgency
 
 
 def _card(
@@ -100,6 +103,7 @@ def _wishes(facts: Iterable[Fact], view: dict[str, Any]) -> list[Wish]:
         )
         for fact in facts
         for key in fact.suggests
+        if offered(key, (fact.effect, fact.urgency))
     ]
 
 

@@ -283,6 +283,22 @@ def test_withdrawal_is_recommended_for_a_stop_or_an_emergency():
     assert recommended(effect="hold", urgency="PCP-prompt") == [False, False]
 
 
+@pytest.mark.parametrize(
+    ("effect", "urgency", "offered"),
+    [
+        ("none", "caution", []),
+        ("hold", "caution", ["Withdraw the massage order"]),
+        ("none", "PCP-prompt", ["Refer to the emergency department", "Withdraw the massage order"]),
+        ("none", "ED-now", ["Refer to the emergency department", "Withdraw the massage order"]),
+    ],
+)
+def test_a_mere_caution_sends_nobody_away(effect, urgency, offered):
+    safety = tuple(replace(one, effect=effect, urgency=urgency) for one in k4().safety)
+    cards = render([replace(k4(), safety=safety)], request())
+    labels = [one["label"] for card in cards for one in card.get("suggestions", [])]
+    assert [one for one in labels if one.startswith(("Refer to", "Withdraw"))] == offered
+
+
 @pytest.mark.parametrize("key", sorted(action_keys()))
 def test_no_created_order_is_reviewed_as_an_order_for_massage(key):
     call = request(record=record(CONDITION))

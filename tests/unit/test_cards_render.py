@@ -130,6 +130,19 @@ def test_partial_evidence_of_an_emergency_warns_and_asks():
     assert card["summary"].startswith("Possible acute DVT right leg: hold massage until checked")
 
 
+def test_a_consult_for_which_nothing_waits_is_a_caution():
+    told = "Cancer - oncologist before deep pressure"
+    quiet = clot(urgency="specialist", effect="none", text=told)
+    [_, card] = render([replace(k1(), safety=(quiet,))], request())
+    assert card["indicator"] == "info"
+    assert card["summary"] == f"Massage with care: {told}"
+    assert "Consult first" not in card["detail"]
+    waiting = replace(quiet, effect="hold")
+    card = render([evaluation(safety=(waiting,))], request())[0]
+    assert card["indicator"] == "warning"
+    assert "Consult first" in card["detail"]
+
+
 def test_addressed_findings_are_one_quiet_line():
     [card] = render([replace(k1(), safety=(clot(addressed=True, effect="none"),))], request())
     assert card["indicator"] == "info"
