@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -18,7 +18,7 @@ from cds_service.evidence.visits import episode
 from cds_service.evidence.windows import Span, span
 from cds_service.terminology.systems import ICD10CM, normal_code, normal_system
 
-__all__ = ["Asked", "ConditionFact", "Conditions", "Reason", "asked", "condition"]
+__all__ = ["Asked", "ConditionFact", "Conditions", "Reason", "asked", "condition", "latest"]
 
 NOT_KNOWN = "not-known"
 ACTIVE = frozenset({"active", "recurrence", "relapse"})
@@ -132,9 +132,14 @@ class _Question:
     def open(self, facts: Sequence[ConditionFact]) -> list[ConditionFact]:
         """Return the diagnoses of the kind that no later one has brought to an end."""
         concerned = [fact for fact in facts if self.concerns(fact)]
-        ends = [fact for fact in facts if fact.value_sets & self.ended_by]
-        last = max((days.first for end in ends if (days := _days(end))), default=date.min)
+        last = latest(facts, self.ended_by)
         return [fact for fact in concerned if not _before(fact, last)]
+
+
+def latest(facts: Iterable[ConditionFact], sets: frozenset[str]) -> date:
+    """Return the first day of the newest diagnosis in the value sets; the first of all without."""
+    found = (_days(fact) for fact in facts if fact.value_sets & sets)
+    return max((days.first for days in found if days), default=date.min)
 
 
 def _kind(fact: ConditionFact) -> str:

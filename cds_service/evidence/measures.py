@@ -16,6 +16,7 @@ from fractions import Fraction
 
 from cds_service.evidence import fields
 from cds_service.evidence.answer import Answer, Finding, Status
+from cds_service.evidence.conditions import Conditions, latest
 from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf, once
 from cds_service.evidence.points import Point, in_order, readings
 from cds_service.evidence.visits import KEYS as VISIT_KEYS
@@ -236,8 +237,9 @@ def _keys_of(measure: Measure) -> Iterable[str]:
 
 
 def _keys(spec: Spec) -> tuple[str, ...]:
-    orders = ("orders",) if spec.get("point") == "new" else ()
-    return (*keys_of(fields.names(spec["of"])), *(ANCHOR_KEYS if _anchored(spec) else ()), *orders)
+    keys = [*keys_of(fields.names(spec["of"])), *(ANCHOR_KEYS if _anchored(spec) else ())]
+    keys += ["orders"] if spec.get("point") == "new" else []
+    return tuple(dict.fromkeys([*keys, *(["conditions"] if "ended-by" in spec else [])]))
 
 
 def _anchored(spec: Spec) -> bool:
@@ -315,6 +317,8 @@ def _tests(spec: Spec) -> Iterator[Test]:
         yield lambda context: _not_before(first_baseline_day(context))
     elif spec.get("since") == "anchor":
         yield lambda context: _since(episode(context).anchor)
+    if ends := frozenset(fields.names(spec.get("ended-by"))):
+        yield lambda context: _not_before(latest(context.facts.of(Conditions).facts, ends))
 
 
 def _not_before(day: date) -> Fits:

@@ -444,6 +444,8 @@ def measure(chart, spec):
         keys |= {*CARE, "conditions"}
     if point == "new":
         keys.add("orders")
+    if "ended-by" in spec:
+        keys.add("conditions")
     judged, against = [], []
     for name in TERMS.measures_of(of):
         points, doubtful = chart.series(name), chart.preliminary(name)
@@ -476,6 +478,10 @@ def time_of(chart, point, spec, status):
         tests.append(told(point.day >= chart.first_baseline_day()))
     if spec.get("since") == "anchor":
         tests.append(after(when, chart.anchor()))
+    if "ended-by" in spec:
+        sets_ = set(names(spec["ended-by"]))
+        ends = [d.began.first for d in chart.diagnoses() if d.sets & sets_ and d.began]
+        tests.append(told(all(point.day >= end for end in ends)))
     return weakest(tests)
 
 

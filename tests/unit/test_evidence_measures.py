@@ -142,6 +142,20 @@ def test_a_limit_is_flagged_by_what_it_leaves_open(comparator, limits, found):
     assert status("measure", {"of": ["platelets"], "flagged": "low"}, result) == found
 
 
+def delivered(day):
+    code = coded("O80", "http://hl7.org/fhir/sid/icd-10-cm")
+    return {"resourceType": "Condition", "id": "birth", "code": code, "onsetDateTime": day}
+
+
+@pytest.mark.parametrize(("ended", "found"), [(20, "not-met"), (100, "met"), (101, "met")])
+def test_a_state_that_a_later_diagnosis_ended_is_left_out(ended, found):
+    answered = {"valueQuantity": None, "valueCodeableConcept": coded("LA15173-0", LOINC)}
+    spec = {"of": ["pregnancy-status"], "coded-in": ["pregnant-answer"]}
+    pregnant = observation(ago(100), None, "82810-3", **answered)
+    spec["ended-by"] = ["pregnancy-ended"]
+    assert status("measure", spec, pregnant, delivered(ago(ended))) == found
+
+
 def test_what_is_left_out_is_noted():
     (outside,) = notes(observation(ago(1), 11, id="o"))
     assert "Observation/o" in outside
