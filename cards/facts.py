@@ -188,7 +188,9 @@ def _shown_by(finding: SafetyFinding) -> frozenset[str]:
 
 
 def _uncapitalised(text: str) -> str:
-    return text[:1].lower() + text[1:] if text[1:2].islower() else text
+    """Return a label as it stands within a sentence; an eponym keeps its capital."""
+    eponym = text.partition(" ")[0].endswith(("'s", "\u2019s"))
+    return text[:1].lower() + text[1:] if text[1:2].islower() and not eponym else text
 
 
 def _own_label(finding: Finding) -> str:

@@ -130,6 +130,13 @@ def test_partial_evidence_of_an_emergency_warns_and_asks():
     assert card["summary"].startswith("Possible acute DVT right leg: hold massage until checked")
 
 
+def test_an_eponym_keeps_its_capital():
+    named = (Finding("Condition/a", "2020-03-30", "G30.9", "Alzheimer's disease"),)
+    finding = clot(grade="P", suspected=False, effect="hold", evidence=named)
+    card = render([evaluation(safety=(finding,))], request())[0]
+    assert card["summary"].startswith("Possible Alzheimer's disease: hold massage")
+
+
 def test_a_consult_for_which_nothing_waits_is_a_caution():
     told = "Cancer - oncologist before deep pressure"
     quiet = clot(urgency="specialist", effect="none", text=told)
