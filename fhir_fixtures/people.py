@@ -61,9 +61,10 @@ def add_coverage(chart: Chart, product: str, number: int, ended: str | None) -> 
 
 
 def coverage_type(row: Json) -> Json:
-    """Return the kind of coverage in both code systems."""
-    kind = coding(f"{system('hl7')}/v3-ActCode", row["type"])
-    return {"coding": [kind, coding(system("sopt"), row["sopt"])], "text": row["name"]}
+    """Return the kind of coverage in both code systems, or in the one that is known."""
+    kinds = [coding(f"{system('hl7')}/v3-ActCode", row["type"])]
+    kinds += [coding(system("sopt"), row["sopt"])] if "sopt" in row else []
+    return {"coding": kinds, "text": row["name"]}
 
 
 def add_payor(chart: Chart, row: Json) -> str:

@@ -357,3 +357,21 @@ def test_nothing_drawn_rests_on_a_hole(policy, data):
 def test_a_coverage_that_was_not_read_leaves_the_result_open(chart):
     for found in outcomes(chart, with_hole(chart, chart.record, "coverage", empty=True)).values():
         assert found["determination"] in ("conditional", "not-applicable")
+
+
+# What tells which criteria hold for a member.
+
+KAISER = ["kp-01", "demo-kp-complete", "demo-kp-medicare-physical-therapist"]
+
+
+@pytest.mark.parametrize("name", KAISER)
+def test_without_the_kind_of_membership_no_branch_of_kaisers_is_enough(chart):
+    def untold(resource):
+        told = ("class", "type") if resource["resourceType"] == "Coverage" else ()
+        return {key: value for key, value in resource.items() if key not in told}
+
+    (found,) = outcomes(chart).values()
+    assert found["determination"] == "covered"
+    (found,) = outcomes(chart.with_(resources=tuple(map(untold, chart.resources)))).values()
+    assert found["determination"] == "conditional"
+    assert found["missing"]["KP-KIND"] is True
