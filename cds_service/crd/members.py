@@ -13,6 +13,7 @@ from cds_service.record.model import Hole, PatientRecord
 from cds_service.review import Case, Payer, Rules, payer_of
 
 GONE = frozenset({"http-404", "http-410"})
+_NOT_THEIRS = frozenset({"another-patient", "no-patient"})
 _COVERAGE = "Coverage"
 
 
@@ -59,7 +60,7 @@ def members_of(case: Case, group: OrderGroup, rules: Rules) -> list[Member]:
     _refuse_choice(group.orders, everything.values())
     found = chosen or ([] if _all_named(group.orders) else [*everything.values()])
     if not found:
-        raise _nothing(record)
+        raise _nothing(record, named=_all_named(group.orders))
     members = [_member(coverage, case, rules) for coverage in found]
     served = [one for one in members if one is not None]
     if not served:
@@ -100,12 +101,18 @@ def _technical(holes: Iterable[Hole]) -> list[Hole]:
     return [hole for hole in holes if hole.reason not in GONE]
 
 
-def _nothing(record: PatientRecord) -> RefusalError:
+def _nothing(record: PatientRecord, *, named: bool) -> RefusalError:
     unread = [*record.holes_of(["coverage"])]
     unread += [one for one in record.holes.get("references", ()) if one.query == _COVERAGE]
-    failed = _technical(unread)
+    failed = [one for one in _technical(unread) if one.reason not in _NOT_THEIRS]
     if failed:
         return _unobtainable(failed)
+    if named:
+        words = (
+            "The coverage that the order names is not on file for this patient: name in its "
+            "insurance the one to be billed, and send it as prefetch or on the FHIR server."
+        )
+        return RefusalError(400, "not-found", words, "context.draftOrders")
     words = (
         "The patient has no coverage on file: send the coverage that the order is to be billed to, "
         "as prefetch or on the FHIR server."

@@ -11,6 +11,7 @@ from cds_service.evidence.answer import Answer, Finding, Status, cannot_tell, no
 from cds_service.evidence.codings import belongs, data, resolve
 from cds_service.evidence.context import Context, Leaf, Spec, leaf
 from cds_service.evidence.dates import parse_days
+from cds_service.evidence.orders import billed_to
 from cds_service.evidence.windows import inside
 from cds_service.record.model import PatientRecord, Resource, valued
 
@@ -102,19 +103,30 @@ def on_file(record: PatientRecord, day: date, zone: tzinfo) -> dict[str, Coverag
 def _insured(
     orders: Iterable[Resource], record: PatientRecord, day: date, zone: tzinfo
 ) -> Iterator[tuple[str, CoverageFact]]:
+    """Yield what the orders are to be billed to; what is no coverage of the patient tells nothing.
+
+    To pass over it would leave the order under no coverage, and so without a review.
+    """
     for order in orders:
-        for element in fields.items(order, "insurance"):
-            reference = fields.reference(element)
-            resource = resolve(record, order, element)
-            if not reference or reference.startswith("ClaimResponse/"):
-                continue
-            if resource is None:
+        for reference, element in billed_to(order):
+            resource = _held(resolve(record, order, element), reference, order)
+            if resource is None or not _is_the_patients(resource, record):
                 yield reference, _unread(reference, fields.text(element, "display"))
-            elif resource.get("resourceType") == "Coverage" and belongs(
-                resource, "beneficiary", record.patient_id
-            ):
+            else:
                 fact = coverage_fact(resource, record, day, zone)
                 yield reference, replace(fact, reference=reference)
+
+
+def _is_the_patients(resource: Resource, record: PatientRecord) -> bool:
+    ours = resource.get("resourceType") == "Coverage"
+    return ours and belongs(resource, "beneficiary", record.patient_id)
+
+
+def _held(found: Resource | None, reference: str, order: Resource) -> Resource | None:
+    """Return a coverage contained in an order with what stands beside it, such as its payor."""
+    if found is None or not reference.startswith("#"):
+        return found
+    return {**found, "contained": fields.items(order, "contained")}
 
 
 def _unread(reference: str, display: str | None) -> CoverageFact:

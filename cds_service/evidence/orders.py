@@ -125,7 +125,6 @@ class OrderGroup:
 def order_fact(draft: Draft, facts: Facts) -> OrderFact:
     """Read one order."""
     order = draft.resource
-    insured = (fields.reference(one) for one in fields.items(order, "insurance"))
     return OrderFact(
         reference=draft.reference,
         resource=order,
@@ -133,10 +132,20 @@ def order_fact(draft: Draft, facts: Facts) -> OrderFact:
         codes=draft.codes,
         sites=_sites(order, facts),
         dose=read_dose(order, facts.zone),
-        coverages=tuple(one for one in insured if one),
+        coverages=tuple(reference for reference, _ in billed_to(order)),
         timed=bool(fields.value_sets(facts, [fields.item(order, "code")]) & _timed()),
         words=order_words(order),
     )
+
+
+def billed_to(order: Resource) -> list[tuple[str, Resource]]:
+    """Return the references under `insurance` that may name a coverage, each with its element.
+
+    A ClaimResponse there is an authorization: it tells nothing of who pays.
+    """
+    elements = fields.items(order, "insurance")
+    named = ((fields.reference(one), one) for one in elements)
+    return [(name, one) for name, one in named if name and not name.startswith("ClaimResponse/")]
 
 
 def _timed() -> frozenset[str]:

@@ -50,8 +50,9 @@ class Gathering:
         self._holes: dict[str, dict[Hole, None]] = {}
         self._index: _Index | None = None
 
-    def take(self, key: str, entries: Iterable[Entry]) -> None:
-        """Add the entries that answer a query key."""
+    def take(self, key: str, entries: Iterable[Entry]) -> int:
+        """Add the entries that answer a query key; return how many were turned away."""
+        turned_away = 0
         for entry in entries:
             resource = entry["resource"]
             resource_type = resource.get("resourceType")
@@ -62,6 +63,8 @@ class Gathering:
                 self._add(resource_type, resource, entry.get("fullUrl"))
             else:
                 self._turn_away(key, resource_type, foreign)
+                turned_away += 1
+        return turned_away
 
     def receive(self, supplies: Mapping[str, Supply]) -> None:
         """Add what the client sent along, and note what of it is whole."""

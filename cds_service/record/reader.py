@@ -259,8 +259,8 @@ class _Call:
 
     def _take_reference(self, reference: str, resource_type: str, reading: Reading) -> None:
         self.awaited[resource_type] -= 1
-        self.gathering.take(REFERENCES, reading.entries)
-        if not self.gathering.knows(reference):
+        turned_away = self.gathering.take(REFERENCES, reading.entries)
+        if not self.gathering.knows(reference) and (reading.reason or not turned_away):
             self._miss_reference(resource_type, reading.reason or "not-fhir")
 
     def _new_practitioners(self) -> list[str]:

@@ -105,6 +105,21 @@ class TestNoCoverage:
     def test_one_of_a_payer_not_served_is_refused(self):
         refused(body_of("cca-01", paid_by("cca-01", "NOBODY")), 400, "payer")
 
+    def test_one_of_another_patient_is_refused(self):
+        found = ehr.resources("cca-01")
+        for one in found:
+            if one["resourceType"] == "Coverage":
+                one["beneficiary"] = {"reference": "Patient/somebody"}
+        refused(body_of("cca-01", found, unnamed), 400, "no coverage on file")
+
+    def test_one_of_another_patient_on_the_server_is_refused(self, fhir_server):
+        body = body_of("cca-01", change=named("Coverage/cca-03-coverage-1"))
+        refused(body | {"fhirServer": fhir_server.url}, 400, "not on file for this patient")
+
+    def test_an_order_that_names_an_authorization_alone_is_told_of(self):
+        answer = ehr.call(body_of("cca-01", change=named("ClaimResponse/pa-1")))
+        assert part(ehr.only(answer), "coverage")["reference"] == "Coverage/cca-01-coverage-1"
+
     def test_none_to_be_had_is_a_failed_precondition(self):
         body = body_of("cca-01", change=unnamed)
         del body["prefetch"]["coverage"]

@@ -60,6 +60,26 @@ def test_insurance_of_the_order_decides() -> None:
     assert found(*resources, insurance=[{"reference": "ClaimResponse/x"}]) == ["Coverage/a"]
 
 
+NOT_THE_PATIENTS = {
+    "another resource": {"resourceType": "Organization", "id": "c"},
+    "another patient's": coverage("c", beneficiary={"reference": "Patient/p2"}),
+}
+
+
+@pytest.mark.parametrize("held", NOT_THE_PATIENTS.values(), ids=NOT_THE_PATIENTS)
+def test_insurance_that_is_no_coverage_of_the_patient_tells_nothing(held: dict[str, Any]) -> None:
+    drafts = [order(insurance=[{"reference": "#c"}], contained=[held])]
+    (one,) = coverages_of(record_of(coverage("a")), drafts, DAY, ZONE)
+    assert (one.reference, one.read) == ("#c", False)
+
+
+def test_a_contained_coverage_finds_its_payor_beside_it() -> None:
+    held = coverage("c", payor=[{"reference": "#o"}])
+    drafts = [order(insurance=[{"reference": "#c"}], contained=[held, ORGANIZATION])]
+    (one,) = coverages_of(record_of(), drafts, DAY, ZONE)
+    assert (one.reference, one.payors[0].identifiers) == ("#c", {(PAYOR, "CCA")})
+
+
 def test_an_unread_coverage_tells_nothing() -> None:
     drafts = [order(insurance=[{"reference": "Coverage/lost"}])]
     (lost,) = coverages_of(record_of(), drafts, DAY, ZONE)

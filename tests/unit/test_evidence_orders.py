@@ -341,6 +341,11 @@ def test_group_by_coverage() -> None:
     assert group.under("Coverage/b").references == ("ServiceRequest/o2",)
 
 
+def test_an_authorization_is_no_coverage_to_be_billed() -> None:
+    group = group_of(order(insurance=[{"reference": "ClaimResponse/pa"}]))
+    assert group.under("Coverage/a").references == ("ServiceRequest/o1",)
+
+
 def test_group_by_code() -> None:
     group = group_of(order(), order("97140", "o2")).of_codes(["97140", "97530"])
     assert group.references == ("ServiceRequest/o2",)
