@@ -22,6 +22,7 @@ ISSUE_CODES = {
     404: "not-found",
     405: "not-supported",
     406: "not-supported",
+    408: "timeout",
     412: "processing",
     413: "too-long",
     415: "not-supported",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
@@ -24,6 +25,7 @@ STRAY = (
     "ServiceRequest/123, or its fullUrl."
 )
 
+_ESCAPED_COLON = re.compile(rb"\\u003a", re.IGNORECASE)
 _CONTENT = ("context", "draftOrders", "entry")
 _TOKEN_TYPE = ("fhirAuthorization", "token_type")
 _DISPENSABLE = frozenset(
@@ -227,14 +229,16 @@ def _text(value: object) -> str | None:
 def _refuse_odd(body: bytes, value: dict[str, Any]) -> None:
     """Refuse what could not be echoed (nested too deep) and objects with a key twice.
 
-    orjson keeps the last of two equal keys in silence; fewer colons out than in gives it away, and
-    only then is the body read again with the slower parser that sees both.
+    orjson keeps the last of two equal keys in silence; fewer colons out than in gives it away.
+    Then, and where escaped colons spoil the count, the body is read again with the slower parser
+    that sees both.
     """
     try:
         echoed = orjson.dumps(value)
     except TypeError:
         raise _bad("The body is nested too deeply: FHIR needs far fewer than 250 levels.") from None
-    if body.count(b":") != echoed.count(b":"):
+    counts = body.count(b":") == echoed.count(b":") and not _ESCAPED_COLON.search(body)
+    if not counts:
         json.loads(body.decode(), object_pairs_hook=_refuse_duplicates, parse_int=str)
 
 

@@ -50,6 +50,8 @@ def test_json_as_deep_as_it_may_be_is_answered():
         '{"conditions": {"resourceType": "Bundle", "resourceType": "Patient"}}',
         '{"a": 1, "\\u0061": 2}',
         '{"a": {"b": [{"c": 1, "c": 1}]}}',
+        '{"a": 1, "a": "\\u003a"}',
+        '{"a": 1, "a": 2, "b": "\\u003A"}',
     ],
 )
 def test_duplicate_keys(text):
