@@ -179,10 +179,17 @@ def _envelope(value: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("context", "fhirAuthorization"):
         if isinstance(inner := envelope.get(name), dict):
             envelope[name] = _filled(inner)
+    _capitalise(_object(envelope.get("fhirAuthorization")) or {})
     context = envelope.get("context")
     if isinstance(context, dict) and isinstance(drafts := context.get("draftOrders"), dict):
         context["draftOrders"] = _filled(drafts)
     return envelope
+
+
+def _capitalise(grant: dict[str, Any]) -> None:
+    """Write the token's type as CDS Hooks does: OAuth, where it comes from, minds no case."""
+    if (_text(grant.get("token_type")) or "").lower() == "bearer":
+        grant["token_type"] = "Bearer"
 
 
 def _filled(value: Mapping[str, Any]) -> dict[str, Any]:

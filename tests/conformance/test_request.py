@@ -250,6 +250,15 @@ def test_a_grant_is_used_though_a_member_is_missing(lacking):
 
 
 @requirement(30)
+@pytest.mark.parametrize("kind", ["bearer", "BEARER"])
+def test_a_grant_is_used_however_its_type_is_written(kind):
+    with serving(server_answers()) as server:
+        made = request(fhirServer=server.base, fhirAuthorization=grant(token_type=kind))
+        assert evaluations(call(made))[0]["determination"] == "covered"
+    assert set(server.tokens) == {"Bearer s3cret-token"}
+
+
+@requirement(30)
 @pytest.mark.parametrize(
     ("change", "place"),
     [
