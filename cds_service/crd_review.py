@@ -13,13 +13,17 @@ from cds_service.crd.orders import considered
 from cds_service.crd.state import Assertion, Circumstances, is_stopped, state_of
 from cds_service.crd.table import parse_day
 from cds_service.evaluation import Evaluation
+from cds_service.evidence.codings import belongs
 from cds_service.evidence.orders import OrderFact, OrderGroup, order_fact
 from cds_service.hooks.request import HookRequest
 from cds_service.observe.call import step
+from cds_service.record.gathering import ANOTHER_PATIENT
 from cds_service.record.model import PatientRecord, Resource
 from cds_service.record.queries import catalogue
 from cds_service.review import Case, Payer, Rules, digest, facts_of, group_of, review
 from cds_service.reviewer import Reviewer, selected, tell
+
+_ORDER = "ServiceRequest"
 
 
 @dataclass(frozen=True)
@@ -157,6 +161,7 @@ class CrdReview:
 def _dispatched(dispatch: Dispatch, record: PatientRecord) -> dict[str, Resource]:
     """Return the orders that are sent out; raises RefusalError where one cannot be had."""
     found = {name: record.resolve(name) for name in dispatch.references}
+    _refuse_another_patients(found, record)
     lacking = [name for name, order in found.items() if order is None]
     if not lacking:
         return {name: order for name, order in found.items() if order is not None}
@@ -168,6 +173,20 @@ def _dispatched(dispatch: Dispatch, record: PatientRecord) -> dict[str, Resource
         raise RefusalError(412, "processing", told, "context.dispatchedOrders")
     told = f"{words}: the FHIR server has no such order."
     raise RefusalError(422, "not-found", told, "context.dispatchedOrders")
+
+
+def _refuse_another_patients(found: Mapping[str, Resource | None], record: PatientRecord) -> None:
+    """Refuse orders for somebody else, whoever lent them: to pass over one looks like consent."""
+    turned_away = record.holes.get("references", ())
+    foreign = any(hole.query == _ORDER and hole.reason == ANOTHER_PATIENT for hole in turned_away)
+    for name, order in found.items():
+        if (order is None and foreign) or not _is_the_patients(order, record):
+            words = f"{name} is an order for another patient than context.patientId."
+            raise RefusalError(422, "invalid", words, "context.dispatchedOrders")
+
+
+def _is_the_patients(order: Resource | None, record: PatientRecord) -> bool:
+    return order is None or belongs(order, "subject", record.patient_id)
 
 
 def _coverage(payer: Payer) -> str | None:

@@ -254,7 +254,7 @@ def digest(evaluation: Evaluation, orders: Iterable[Resource]) -> str:
     content = {
         "policy": [head.id, head.version] if head else None,
         "coverage": evaluation.coverage,
-        "orders": [_plain(order) for order in orders],
+        "orders": [_plain(_ordered(order)) for order in orders],
         "determination": evaluation.determination,
         "criteria": sorted([item.id, item.status.value] for item in evaluation.criteria),
         "missing": sorted([item.id, item.blocking] for item in evaluation.missing),
@@ -263,6 +263,11 @@ def digest(evaluation: Evaluation, orders: Iterable[Resource]) -> str:
     if evaluation.supposed:
         content["supposed"] = sorted(evaluation.supposed)
     return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _ordered(order: Resource) -> Resource:
+    """Return what an order says, not where it stands: to sign and to send it changes no facts."""
+    return {name: value for name, value in order.items() if name != "status"}
 
 
 def _plain(node: Any) -> Any:

@@ -83,9 +83,19 @@ def _parts(extension: Mapping[str, Any]) -> list[Json]:
 
 
 def facts_of(extension: Mapping[str, Any]) -> list[bytes]:
-    """Return what a coverage-information extension says, whatever the day and the order."""
-    parts = (one for one in listed(extension.get("extension")) if not _dates(one))
+    """Return what a coverage-information extension says of its coverage, whatever the day."""
+    parts = (one for one in listed(extension.get("extension")) if not _is_aside(one))
     return sorted(orjson.dumps(one, option=orjson.OPT_SORT_KEYS) for one in parts)
+
+
+def _is_aside(part: Any) -> bool:
+    """Whether a part tells the day or the coverage: a client may write its URL out in full."""
+    return _names_coverage(part) or _dates(part)
+
+
+def _names_coverage(part: Any) -> bool:
+    stated = member(part, "url") == "coverage" and set(part) == {"url", "valueReference"}
+    return stated and isinstance(member(part, "valueReference", "reference"), str)
 
 
 def _dates(part: Any) -> bool:

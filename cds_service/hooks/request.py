@@ -26,6 +26,7 @@ STRAY = (
 )
 
 _ESCAPED_COLON = re.compile(rb"\\u003a", re.IGNORECASE)
+_PATIENT_FIELDS = ("subject", "patient")
 _CONTENT = ("context", "draftOrders", "entry")
 _TOKEN_TYPE = ("fhirAuthorization", "token_type")
 _DISPENSABLE = frozenset(
@@ -288,9 +289,10 @@ def _draft_orders(context: Mapping[str, Any], patient: str) -> tuple[DraftOrder,
 
 def _draft_order(at: int, entry: Mapping[str, Any], patient: str) -> DraftOrder:
     resource = entry["resource"]
-    if _other_patient(resource.get("subject"), patient):
-        words = "The order is for another patient than context.patientId; send one patient's."
-        raise _impossible(words, f"{_entry(at)}.resource.subject")
+    for name in _PATIENT_FIELDS:
+        if _other_patient(resource.get(name), patient):
+            words = "The order is for another patient than context.patientId; send one patient's."
+            raise _impossible(words, f"{_entry(at)}.resource.{name}")
     return DraftOrder(at + 1, resource, _text(entry.get("fullUrl")))
 
 

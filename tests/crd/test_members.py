@@ -298,6 +298,19 @@ class TestRepetition:
 
         assert self.again("ev-04", age)[1]["systemActions"] == []
 
+    def test_a_reference_written_out_in_full_is_nothing_new(self):
+        def write_out(order):
+            named = information_of(order)[0]["extension"][0]["valueReference"]
+            named["reference"] = f"https://ehr.example.org/fhir/{named['reference']}"
+
+        assert self.again("ev-04", write_out)[1]["systemActions"] == []
+
+    def test_a_signed_order_is_nothing_new(self):
+        def sign(order):
+            order["status"] = "active"
+
+        assert self.again("ev-04", sign)[1]["systemActions"] == []
+
     def test_a_stale_one_is_replaced_and_others_stay(self):
         other = {"url": "http://example.org/other", "valueString": "kept"}
         elsewhere = {

@@ -129,6 +129,39 @@ class TestDispatch:
                 entry["resource"] = sent.get(entry["resource"]["id"], entry["resource"])
         assert ehr.call(body)["systemActions"] == []
 
+    def test_is_silent_where_what_was_signed_is_sent_to_its_performer(self):
+        body, (order,) = dispatched("kp-01", dispatchedOrders=lambda named: named)
+        (performer,) = order["performer"]
+        performer["display"] = "as the EHR shows it"
+        body["context"]["performer"] = performer["reference"]
+        draft = order | {"status": "draft"}
+        sign = ehr.request_of("kp-01")
+        sign["context"]["draftOrders"]["entry"] = [{"resource": draft}]
+        sign["prefetch"] = ehr.prefetch_of(ehr.resources("kp-01"))
+        signed = ehr.updated(ehr.call(sign))[order["id"]] | {"status": "active"}
+        for key in ("serviceRequests", "orders"):
+            body["prefetch"][key] = ehr.bundle([signed])
+        assert ehr.call(body)["systemActions"] == []
+
+    def test_one_of_another_patient_is_refused(self):
+        body, (order,) = dispatched("cca-01", dispatchedOrders=lambda named: named)
+        order["subject"] = {"reference": "Patient/somebody"}
+        self.refused(body, 422, "another patient")
+
+    def test_one_of_another_patient_on_the_server_is_refused(self, fhir_server):
+        (theirs,) = ehr.resources("ash-13", "ServiceRequest")
+        name = f"ServiceRequest/{theirs['id']}"
+        body, _ = dispatched("cca-01", dispatchedOrders=lambda _: [name])
+        self.refused(body | {"fhirServer": fhir_server.url}, 422, "another patient")
+
+    def test_orders_of_other_types_need_not_be_read(self):
+        beside = ["MedicationRequest/m1"]
+        body, (order,) = dispatched("cca-01", dispatchedOrders=lambda named: [*named, *beside])
+        assert [*ehr.updated(ehr.call(body))] == [order["id"]]
+        alone, _ = dispatched("cca-01", dispatchedOrders=lambda _: beside)
+        answer = ehr.call(alone)
+        assert (answer["systemActions"], answer["cards"]) == ([], [])
+
     def refused(self, body, status, *words):
         client = ehr.app().test_client()
         answer = client.post("/cds-services/order-dispatch-crd", json=body, base_url=ehr.HOST)

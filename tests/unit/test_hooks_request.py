@@ -56,6 +56,17 @@ def test_orders_keep_their_order_and_content():
     assert references == ["ServiceRequest/b", "MedicationRequest/a", "#3", "#4"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "name"), [("MedicationRequest", "subject"), ("NutritionOrder", "patient")]
+)
+def test_an_order_for_another_patient_is_refused_whatever_its_type(kind, name):
+    order = {"resourceType": kind, "id": "a", name: {"reference": "Patient/somebody"}}
+    with pytest.raises(HookError) as caught:
+        read_request(changed("context.draftOrders.entry", [{"resource": order}]))
+    assert caught.value.status == 422
+    assert caught.value.expression == f"context.draftOrders.entry[0].resource.{name}"
+
+
 def test_a_grant_is_read_and_its_token_never_shown():
     grant = {
         "access_token": "s3cret",
