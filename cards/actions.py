@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from cards.changes import CHANGES, Change, remainder_of
+from cards.changes import CHANGES, Change, is_split, remainder_of
 from cards.request import CardRequest, listed, member
 from cards.words import WORDS, load, phrase
 from cds_service.evaluation import Amount
@@ -147,6 +147,8 @@ def _update_steps(action: Json, wish: Wish, request: CardRequest, view: Json) ->
     told = phrase(action["description"], view)
     steps = [_step("update", told, resource=change.after) for change in changes]
     if action.get("remainder"):
+        if any(is_split(change, request.orders.values()) for change in changes):
+            return []
         rests = [remainder_of(change) for change in changes]
         steps += [_step("create", told, resource=rest) for rest in rests]
     return steps

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -112,6 +112,9 @@ def remainder_of(change: Change) -> Resource:
     """Return a new draft order for the visits that were taken off."""
     rest = {key: item for key, item in deepcopy(change.before).items() if key not in _IDENTITY}
     rest["status"] = "draft"
+    if "extension" in rest:
+        rest["extension"] = [one for one in listed(rest["extension"]) if not _asserts(one)]
+        rest = {key: item for key, item in rest.items() if key != "extension" or item}
     repeat = member(rest, "occurrenceTiming", "repeat")
     if isinstance(repeat, dict) and "count" in repeat:
         repeat["count"] = change.rest
@@ -120,6 +123,20 @@ def remainder_of(change: Change) -> Resource:
     else:
         rest["quantityQuantity"]["value"] = change.rest
     return rest
+
+
+def is_split(change: Change, orders: Iterable[Resource]) -> bool:
+    """Whether a part of the order was taken off before: it stands among the orders, for less."""
+    alike = (one for one in orders if _what_and_where(one) == _what_and_where(change.before))
+    return any(one.get("id") != change.before.get("id") for one in alike)
+
+
+def _what_and_where(order: Resource) -> tuple[Any, Any]:
+    return order.get("code"), order.get("bodySite")
+
+
+def _asserts(extension: Any) -> bool:
+    return member(extension, "url") in WORDS["assertions"]
 
 
 def _quantity(order: Resource, after: Resource, value: int | None) -> Change | None:

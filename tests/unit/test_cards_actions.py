@@ -128,6 +128,25 @@ def test_split_adds_a_second_order_for_the_rest():
     assert suggestion["label"] == "Split: 4 now, 2 in a second order"
 
 
+def test_an_order_is_split_once():
+    first = order("a", occurrenceTiming={"repeat": {"count": 1}})
+    rest = order("b", occurrenceTiming={"repeat": {"count": 5}})
+    both = ("ServiceRequest/a", "ServiceRequest/b")
+    assert steps("split-visits", request(first, rest), *both, amount=FOUR) == []
+    elsewhere = first | {"bodySite": [{"text": "neck"}]}
+    assert steps("split-visits", request(elsewhere, rest), *both, amount=FOUR)
+
+
+def test_what_a_payer_asserts_of_an_order_is_not_said_of_the_rest():
+    url = "http://hl7.org/fhir/us/davinci-crd/StructureDefinition/ext-coverage-information"
+    asserted = {"url": url, "extension": [{"url": "covered", "valueCode": "covered"}]}
+    own = order()["extension"]
+    _, create = steps("split-visits", request(order(extension=[asserted, *own])), amount=FOUR)
+    assert create["resource"]["extension"] == own
+    _, create = steps("split-visits", request(order(extension=[asserted])), amount=FOUR)
+    assert "extension" not in create["resource"]
+
+
 def test_one_visit_is_one_visit():
     one = Amount(Fraction(1), "visits")
     assert suggest(wish("reduce-visits", amount=one), request())["label"] == "Reduce to 1 visit"
