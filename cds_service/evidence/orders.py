@@ -169,12 +169,12 @@ def _site(
 
 
 def _notes(orders: Sequence[OrderFact]) -> Iterable[str]:
-    by_code = {order.reference: order.dose.visits for order in orders if order.dose.visits}
-    if len({most for _, most in by_code.values()}) > 1:
-        told = ", ".join(f"{name}: {float(most):g}" for name, (_, most) in by_code.items())
-        yield f"The orders signed together ask for different numbers of visits ({told})."
+    most = sorted({order.dose.visits[1] for order in orders if order.dose.visits})
+    if len(most) > 1:
+        told = ", ".join(f"{float(number):g}" for number in most)
+        yield f"The orders signed together ask for different numbers of visits: {told}."
     for order in orders:
         visits = order.dose.visits
         if visits and visits[0] != visits[1]:
-            least, most = (float(number) for number in visits)
-            yield f"{order.reference} states both {least:g} and {most:g} visits."
+            least, greatest = (float(number) for number in visits)
+            yield f"An order states both {least:g} and {greatest:g} visits."

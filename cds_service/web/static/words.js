@@ -32,7 +32,8 @@ export const URGENCY = {
 export const EFFECT = { stop: "stops the order", hold: "holds the order", none: "no effect on coverage" };
 
 export function amountWords(amount) {
-  return `${amount.value} ${amount.unit}`;
+  const unit = amount.value === 1 ? amount.unit.replace(/s$/, "") : amount.unit;
+  return `${amount.value} ${unit}`;
 }
 
 export function limitWords(limits) {
