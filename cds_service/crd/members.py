@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cds_service.evidence.answer import Status
 from cds_service.evidence.coverage import CoverageFact, coverages_of, on_file
+from cds_service.evidence.fields import identity
 from cds_service.evidence.orders import OrderFact, OrderGroup
 from cds_service.policies.routing import route
 from cds_service.record.model import Hole, PatientRecord
@@ -15,6 +16,7 @@ from cds_service.review import Case, Payer, Rules, payer_of
 GONE = frozenset({"http-404", "http-410"})
 _NOT_THEIRS = frozenset({"another-patient", "no-patient"})
 _COVERAGE = "Coverage"
+_NAMELESS = identity({"resourceType": _COVERAGE})
 
 
 @dataclass(eq=False)
@@ -65,7 +67,16 @@ def members_of(case: Case, group: OrderGroup, rules: Rules) -> list[Member]:
     served = [one for one in members if one is not None]
     if not served:
         raise _not_served()
+    _refuse_nameless(served)
     return served
+
+
+def _refuse_nameless(members: Iterable[Member]) -> None:
+    """Refuse a coverage that no reference leads to: what is told of it must say of which."""
+    coverages = (member.payer.coverage for member in members)
+    if any(one is not None and one.reference == _NAMELESS for one in coverages):
+        words = "The coverage has no id, so nothing can be told of it: send it with its id."
+        raise RefusalError(422, "required", words, "prefetch.coverage")
 
 
 def _all_named(orders: Iterable[OrderFact]) -> bool:

@@ -116,6 +116,13 @@ class TestNoCoverage:
         body = body_of("cca-01", change=named("Coverage/cca-03-coverage-1"))
         refused(body | {"fhirServer": fhir_server.url}, 400, "not on file for this patient")
 
+    def test_one_without_an_id_is_refused(self):
+        found = ehr.resources("cca-01")
+        for one in found:
+            if one["resourceType"] == "Coverage":
+                del one["id"]
+        refused(body_of("cca-01", found, unnamed), 422, "has no id")
+
     def test_an_order_that_names_an_authorization_alone_is_told_of(self):
         answer = ehr.call(body_of("cca-01", change=named("ClaimResponse/pa-1")))
         assert part(ehr.only(answer), "coverage")["reference"] == "Coverage/cca-01-coverage-1"
