@@ -204,9 +204,11 @@ def _values(wish: Wish, request: CardRequest) -> Json:
 
 
 def _reasons(evidence: Sequence[Finding]) -> list[Json]:
+    """Return references to what was found; nothing leads to a resource without an id ("Type/?")."""
     types = _TABLE["reason-types"]
     named = dict.fromkeys(item.reference for item in evidence)
-    return [{"reference": ref} for ref in named if ref.split("/")[0] in types]
+    parts = ((ref, *ref.partition("/")) for ref in named)
+    return [{"reference": ref} for ref, kind, _, name in parts if kind in types and name != "?"]
 
 
 def _conditions(wish: Wish, request: CardRequest) -> list[Resource]:

@@ -93,6 +93,14 @@ def test_referral_carries_reason_and_evidence():
     assert made["encounter"] == {"reference": "Encounter/e1"}
 
 
+def test_what_has_no_id_is_no_reason_reference():
+    nameless = (Finding("Condition/?", None, "I82.401", "DVT"),)
+    assert "reasonReference" not in steps("refer-pcp", evidence=nameless)[0]["resource"]
+    both = (*nameless, Finding("Condition/clot", None, "I82.401", "DVT"))
+    [step] = steps("refer-pcp", evidence=both)
+    assert step["resource"]["reasonReference"] == [{"reference": "Condition/clot"}]
+
+
 def test_an_order_is_no_reason_reference():
     stated = (Finding("ServiceRequest/sr-1", None, "I82.401", "DVT"),)
     assert "reasonReference" not in steps("refer-pcp", evidence=stated)[0]["resource"]
