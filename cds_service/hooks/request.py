@@ -26,6 +26,7 @@ STRAY = (
 )
 
 _ESCAPED_COLON = re.compile(rb"\\u003a", re.IGNORECASE)
+_ENCOUNTER = re.compile(r"(?:(?:\S*/)?Encounter/)?([A-Za-z0-9._-]{1,128})")
 _PATIENT_FIELDS = ("subject", "patient")
 _CONTENT = ("context", "draftOrders", "entry")
 _TOKEN_TYPE = ("fhirAuthorization", "token_type")
@@ -160,7 +161,7 @@ def read_request(value: Mapping[str, Any], hook: str | None = None) -> HookReque
         hook_instance=envelope["hookInstance"].lower(),
         patient_id=patient,
         user_id=_text(context.get("userId")),
-        encounter_id=_text(context.get("encounterId")),
+        encounter_id=_encounter(context),
         context=value["context"],
         draft_orders=orders,
         selections=_selections(context, orders if envelope["hook"] == SELECT else None),
@@ -256,6 +257,12 @@ def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> None:
     if twice:
         words = ", ".join(ascii(name) for name in twice[:3])
         raise _bad(f"An object of the body has a member twice: {words}. Send each once.")
+
+
+def _encounter(context: Mapping[str, Any]) -> str | None:
+    """Return the bare id of the encounter; a reference to it serves, all else tells of none."""
+    found = _ENCOUNTER.fullmatch(_text(context.get("encounterId")) or "")
+    return found[1] if found else None
 
 
 def _selections(context: Mapping[str, Any], orders: Sequence[DraftOrder] | None) -> tuple[str, ...]:

@@ -67,6 +67,23 @@ def test_an_order_for_another_patient_is_refused_whatever_its_type(kind, name):
     assert caught.value.expression == f"context.draftOrders.entry[0].resource.{name}"
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("e-1.2", "e-1.2"),
+        ("Encounter/e1", "e1"),
+        ("https://ehr.example.org/fhir/Encounter/e1", "e1"),
+        ("Patient/e1", None),
+        ("a b", None),
+        ("../e1", None),
+        (7, None),
+    ],
+)
+def test_an_encounter_is_a_bare_id_or_none(written, read):
+    request = read_request(changed("context.encounterId", written))
+    assert request.encounter_id == read
+
+
 def test_a_grant_is_read_and_its_token_never_shown():
     grant = {
         "access_token": "s3cret",
