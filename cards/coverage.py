@@ -10,7 +10,7 @@ from cards.actions import Wish, about_findings, fits_amount, for_approvable, sug
 from cards.card import Draft, Json, policy_label
 from cards.facts import Fact, facts_of
 from cards.request import CardRequest
-from cards.rows import Row, holes_of, rows_of, strongest
+from cards.rows import Row, holes_of, place_of, rows_of, strongest
 from cards.tree import Tree
 from cards.words import WORDS, detail, note, summary
 from cds_service.evaluation import CriterionResult, Evaluation, MissingItem, ParameterUse
@@ -94,7 +94,10 @@ def view_of(evaluation: Evaluation, request: CardRequest) -> Json:
         "dates": _dates(deciding, evaluation),
         "route": _route(evaluation),
         "overdue": _overdue(evaluation),
-        "places": _places(undecided or shown, with_rules=bool(undecided)),
+        "places": _places(
+            ((row.place, row.id) for row in undecided or shown), with_rules=bool(undecided)
+        ),
+        "open_places": _open_places(deciding),
         "show": _SHOW,
     }
 
@@ -218,14 +221,20 @@ def _overdue(evaluation: Evaluation) -> bool:
     return due is not None and evaluation.day > due
 
 
-def _places(rows: Iterable[Row], with_rules: bool) -> list[str]:
-    """Return the sections that the rows rest on, each once, with the rules where they are few."""
+def _places(rows: Iterable[tuple[str, str]], with_rules: bool) -> list[str]:
+    """Return the sections that rules rest on, each once, with the rules where they are few."""
     held: dict[str, dict[str, None]] = {}
-    for row in rows:
-        held.setdefault(row.place, {})[row.id] = None
+    for place, rule in rows:
+        held.setdefault(place, {})[rule] = None
     if not with_rules:
         return [*held]
     return [f"{place} ({', '.join(ids)})" for place, ids in held.items()]
+
+
+def _open_places(deciding: Iterable[CriterionResult]) -> list[str]:
+    """Return the sections of what is open or not met, whether or not a card says it in a row."""
+    undecided = (item for item in deciding if item.status is not Status.MET)
+    return _places(((place_of(item), item.id) for item in undecided), with_rules=True)
 
 
 def wishes_of(evaluation: Evaluation, view: Json) -> list[Wish]:

@@ -86,7 +86,7 @@ def row_of(criterion: CriterionResult, evaluation: Evaluation) -> Row:
     own = frozenset(evaluation.orders)
     return Row(
         id=criterion.id,
-        place=", ".join(criterion.sections[:1]) or criterion.source,
+        place=place_of(criterion),
         text=criterion.text,
         verdict=_verdict(criterion, own),
         because=criterion.because or "",
@@ -94,6 +94,11 @@ def row_of(criterion: CriterionResult, evaluation: Evaluation) -> Row:
         holes=holes_of(criterion.holes),
         own=own,
     )
+
+
+def place_of(criterion: CriterionResult) -> str:
+    """Return the section of the policy that a criterion rests on; without names, the citation."""
+    return ", ".join(criterion.sections[:1]) or criterion.source
 
 
 def strongest(met: Sequence[Row], shown: Iterable[Row], room: int) -> list[Row]:

@@ -1,10 +1,13 @@
 """Cards beside the system actions, each as its type demands."""
 
+import re
+
 import pytest
 
 from tests.crd import ehr
 
 NAMES = ehr.names()
+SETTLED = ("met", "not-applicable")
 
 
 def cards(name, code=None, **more):
@@ -72,6 +75,25 @@ def test_the_policy_is_an_external_reference():
     assert page.status_code == 200
     assert page.content_type.startswith("text/plain")
     assert "eviCore" in page.text
+
+
+OPEN = "**Open or not met:** "
+RULES = re.compile(r"\(((?:[A-Z]+-[\w.-]+)(?:, [A-Z]+-[\w.-]+)*)\)")
+
+
+@pytest.mark.parametrize("name", [*NAMES, "cca-missing-promis"])
+def test_a_section_that_is_met_is_not_called_open(name):
+    body = ehr.request_of(name) | {"extension": {"massage-cds.explain": True}}
+    body["prefetch"] = ehr.prefetch_of(ehr.resources(name))
+    answer = ehr.call(body)
+    judged = answer["extension"]["massage-cds.evaluations"]
+    criteria = [it for one in judged for it in one["criteria"] if it["status"] not in SETTLED]
+    undecided = {it["id"] for it in criteria}
+    lines = [line for card in answer["cards"] for line in card["detail"].splitlines()]
+    told = "".join(line for line in lines if line.startswith(OPEN))
+    named = {rule for rules in RULES.findall(told) for rule in rules.split(", ")}
+    assert named <= undecided
+    assert bool(named) == bool(told)
 
 
 def test_a_policy_that_is_not_there_has_no_page():
