@@ -183,7 +183,9 @@ def _step(kind: str, told: str, **rest: Any) -> Json:
 
 
 def _identified(order: Resource) -> bool:
-    return bool(order.get("id")) and bool(order.get("resourceType"))
+    """Whether a reference may lead to it: what stands as id has to be a text."""
+    name = order.get("id")
+    return isinstance(name, str) and bool(name) and bool(order.get("resourceType"))
 
 
 def _values(wish: Wish, request: CardRequest) -> Json:

@@ -183,8 +183,9 @@ def test_units_of_several_codes_are_left_to_the_clinician():
 @pytest.mark.parametrize(
     "key", ["reduce-visits", "change-frequency", "add-reason", "withdraw-order"]
 )
-def test_an_order_without_id_is_never_changed_or_removed(key):
-    call = request(order(None), record=record(CONDITION))
+@pytest.mark.parametrize("identity", [None, "", 5])
+def test_an_order_without_id_is_never_changed_or_removed(key, identity):
+    call = replace(request(record=record(CONDITION)), orders={"#0": order() | {"id": identity}})
     assert steps(key, call, "#0", amount=FOUR, evidence=(CHRONIC_PAIN,)) == []
     assert steps("order-promis-29", call, "#0")
 
