@@ -29,6 +29,7 @@ from cds_service.hooks.service import Registry
 from cds_service.observe import correlation
 from cds_service.observing import Observation, known, watched
 from cds_service.questionnaires import CANONICAL_BASE, questionnaire_blueprint
+from cds_service.reviewer import Reviewer
 from cds_service.services import build_services, certificates, reviewer_of
 from cds_service.settings import Settings
 from cds_service.store import NullStore, Store
@@ -70,13 +71,7 @@ def create_app(
     door = _door(settings, kept, open_access=open_access, page=page)
     observation = Observation(kept)
     reviewer = reviewer_of(settings, today_at(settings), kept)
-    services = build_services(
-        settings,
-        today_at(settings),
-        store=kept,
-        reviewer=reviewer,
-        page=_policy_page(settings, local),
-    )
+    services = build_services(settings, reviewer, _policy_page(settings, local))
     registry = Registry(map(watched, services))
     caller = _caller_at(door, settings, observation)
     _add_hooks(app, settings, registry, caller, kept)
@@ -92,7 +87,7 @@ def create_app(
     policies = reviewer.rules.library.ids()
     observation.install(app, [service.id for service in registry], policies)
     if page:
-        _add_demo(app, settings, page, kept)
+        _add_demo(app, settings, page, reviewer)
     return app
 
 
@@ -186,13 +181,13 @@ def _signer() -> Signer:
     return Signer(ISS)
 
 
-def _add_demo(app: Flask, settings: Settings, signer: Signer, store: Store) -> None:
+def _add_demo(app: Flask, settings: Settings, signer: Signer, reviewer: Reviewer) -> None:
     from cds_service.demo import add_demo  # noqa: PLC0415
     from cds_service.demo_pages import add_pages  # noqa: PLC0415
 
     add_demo(app, settings, signer)
     client = OpenClient(signer.iss, fhir_servers=settings.demo_fhir_servers)
-    add_pages(app, settings, today_at(settings), store, client)
+    add_pages(app, settings, reviewer, client)
 
 
 def _refuse_other_names() -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
 from functools import cache
 
 from flask import Flask
@@ -15,9 +13,9 @@ from cds_service.hooks.client import Client
 from cds_service.insight import Teller, as_csv
 from cds_service.policy_tests.stories import StoryRun, read_tests, run_test, story_files
 from cds_service.review import Rules
-from cds_service.services import reviewer_of
+from cds_service.reviewer import Reviewer
 from cds_service.settings import Settings
-from cds_service.store import Store, StoreError
+from cds_service.store import StoreError
 from cds_service.store.insight import Insight, span_of
 from cds_service.web.exploring import exploring_blueprint
 from cds_service.web.insight import Days, Source, Told, insight_blueprint
@@ -25,16 +23,13 @@ from cds_service.web.navigation import navigation
 from cds_service.web.policies import Stories, StoryLine, policies_blueprint
 
 
-def add_pages(
-    app: Flask, settings: Settings, today: Callable[[], date], store: Store, client: Client
-) -> None:
-    """Add the pages; `client` is who the EHR's page calls as."""
-    reviewer = reviewer_of(settings, today, store)
+def add_pages(app: Flask, settings: Settings, reviewer: Reviewer, client: Client) -> None:
+    """Add the pages; `reviewer` answers the hooks, `client` is who the EHR's page calls as."""
     explorer = Explorer(reviewer, client)
     rules = reviewer.rules
     stories = _stories(settings, rules)
     app.register_blueprint(policies_blueprint(rules.library, rules.payers, stories))
-    app.register_blueprint(insight_blueprint(_numbers(rules, today, store)))
+    app.register_blueprint(insight_blueprint(_numbers(reviewer)))
     app.context_processor(lambda: {"navigation": navigation()})
     app.register_blueprint(exploring_blueprint(explorer, max_body=settings.max_body))
 
@@ -56,8 +51,9 @@ def _line(run: StoryRun) -> StoryLine:
     return StoryLine(test.title, f"{test.file}:{test.line}", found, run.differences)
 
 
-def _numbers(rules: Rules, today: Callable[[], date], store: Store) -> Source:
+def _numbers(reviewer: Reviewer) -> Source:
     """Return what the store tells, every count: the patients of the demo are invented."""
+    rules, store = reviewer.rules, reviewer.keeper.store
     teller = Teller(rules.library, least=1)
 
     def found(days: Days) -> Insight | None:
@@ -80,4 +76,4 @@ def _numbers(rules: Rules, today: Callable[[], date], store: Store) -> Source:
         made = found(days)
         return as_csv(teller.sections(made)) if made else None
 
-    return Source(told, table, today)
+    return Source(told, table, reviewer.today)

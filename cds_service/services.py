@@ -50,23 +50,11 @@ REVIEW = "review"
 QUERIES = 64
 
 
-def build_services(
-    settings: Settings,
-    today: Callable[[], date],
-    *,
-    store: Store | None = None,
-    reviewer: Reviewer | None = None,
-    page: Page = no_page,
-) -> list[Service]:
-    """Return the services of the settings' families; without a store nothing is kept.
+def build_services(settings: Settings, reviewer: Reviewer, page: Page = no_page) -> list[Service]:
+    """Return the services of the settings' families, which the reviewer answers for.
 
-    `reviewer` is the one of these settings where it has been made; `page` tells the address of a
-    policy's page, by its id.
-
-    Raises PolicyError, PayersError or SiteError when policies, routing or the site file cannot be
-    used: a service never starts on half of them.
+    `page` tells the address of a policy's page, by its id.
     """
-    reviewer = reviewer or reviewer_of(settings, today, store)
     families = {
         REVIEW: [_order_review(reviewer), _order_select(reviewer)],
         CRD: crd_services(reviewer, page),
@@ -77,7 +65,11 @@ def build_services(
 def reviewer_of(
     settings: Settings, today: Callable[[], date], store: Store | None = None
 ) -> Reviewer:
-    """Return what reads and reviews; raises as `build_services` does."""
+    """Return what reads and reviews; without a store nothing is kept.
+
+    Raises PolicyError, PayersError or SiteError when policies, routing or the site file cannot be
+    used: a service never starts on half of them.
+    """
     rules = rules_of(settings)
     keeper = Keeper(store or NullStore(), settings.keep_requests)
     return Reviewer(rules, _reader(settings, rules), settings.deadline, today, keeper)

@@ -3,9 +3,11 @@ from datetime import date
 import pytest
 
 from cds_service import app as app_module
+from cds_service import services
 from cds_service.app import create_app, today_at
 from cds_service.auth.register import ClientsError
 from cds_service.hooks.response import HookResponse
+from cds_service.services import rules_of as rules
 from cds_service.settings import load_settings
 from tests.hook_calls import REQUEST, assert_outcome, changed, service
 from tests.oracle import CheckedClient
@@ -14,8 +16,8 @@ from tests.oracle import CheckedClient
 class Built:
     """Stands for cds_service.services and keeps what the app hands to it."""
 
-    def build_services(self, settings, today, store, **_):
-        self.settings, self.today, self.store = settings, today, store
+    def build_services(self, _settings, reviewer, _page):
+        self.today = reviewer.today
         return [service(handler=self.answer, hook_version=None)]
 
     def answer(self, request):
@@ -93,6 +95,13 @@ def test_the_demo_has_page_sandbox_and_local_origins(built):
     headers = {"Origin": "http://localhost:8092"}
     answer = client.get("/cds-services", headers=headers)
     assert answer.headers["Access-Control-Allow-Origin"] == "http://localhost:8092"
+
+
+def test_the_demo_reads_policies_and_routing_once(monkeypatch):
+    read = []
+    monkeypatch.setattr(services, "rules_of", lambda settings: read.append(1) or rules(settings))
+    client_of(demo=True)
+    assert len(read) == 1
 
 
 def test_production_has_no_page_and_no_sandbox(built):

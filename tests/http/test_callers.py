@@ -152,7 +152,7 @@ def test_system_actions_go_to_clients_that_take_them(tmp_path, ehr, monkeypatch,
     acting = fake_service(
         "massage-order-review", lambda _: HookResponse(cards=[], system_actions=[action])
     )
-    monkeypatch.setattr(app_module, "build_services", lambda *_, **__: [acting])
+    monkeypatch.setattr(app_module, "build_services", lambda *_: [acting])
     client = caller_of(clients_file(tmp_path, ehr, f"system_actions = {sent}"))
     answer = client.post(PATH, json=whole(), headers=ehr.bearer()).get_json()
     assert len(answer.get("systemActions", [])) == expected

@@ -177,7 +177,7 @@ def test_a_store_that_is_down_is_told_and_calls_go_on(state, monkeypatch):
 
 
 def test_without_a_service_it_is_not_ready(monkeypatch):
-    monkeypatch.setattr("cds_service.app.build_services", lambda *_, **__: [])
+    monkeypatch.setattr("cds_service.app.build_services", lambda *_: [])
     answer = app_client(None).get("/readyz")
     assert answer.status_code == 503
     assert answer.text == "not ready\nservices: not ready: none is offered\n"

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from cds_service.cli import main
 from cds_service.local import SiteError
-from cds_service.services import build_services
+from cds_service.services import build_services, reviewer_of
 from cds_service.settings import load_settings
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "site.toml"
@@ -54,14 +54,13 @@ def test_a_file_that_is_not_there_is_wrong_usage():
 def test_no_service_starts_on_a_bad_file(bad):
     settings = load_settings({"MASSAGE_CDS_SITE": str(bad)})
     with pytest.raises(SiteError, match="write low-back-pain"):
-        build_services(settings, date.today)
+        reviewer_of(settings, date.today)
 
 
 def test_a_service_asks_for_the_codes_of_the_site():
     settings = load_settings({"MASSAGE_CDS_SITE": str(EXAMPLE)})
-    (service,) = (
-        one for one in build_services(settings, date.today) if one.id == "massage-order-review"
-    )
+    services = build_services(settings, reviewer_of(settings, date.today))
+    (service,) = (one for one in services if one.id == "massage-order-review")
     assert ",301,302,303,304,305,310,320,321,PAIN-PANEL" in service.prefetch["measures"]
 
 
