@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -30,7 +30,7 @@ from cds_service.hooks.response import HookResponse
 from cds_service.hooks.service import Service
 from cds_service.observe.call import step
 from cds_service.record.queries import prefetch_templates
-from cds_service.reviewer import EVALUATIONS, Reviewer, asked_of
+from cds_service.reviewer import Reviewer, asked_of, explanation
 from cds_service.store import CardGiven
 
 CRD = "crd"
@@ -118,7 +118,7 @@ class CoverageDiscovery:
         return HookResponse(
             cards=written,
             system_actions=actions,
-            extension=_explanation(answer) if request.explain else {},
+            extension=explanation(answer.evaluations) if request.explain else {},
             sent=self.keeper.sent(
                 request,
                 answer.evaluations,
@@ -134,7 +134,3 @@ class CoverageDiscovery:
                 ),
             ),
         )
-
-
-def _explanation(answer: Answer) -> Mapping[str, Any]:
-    return {EVALUATIONS: [one.as_json() for one in answer.evaluations]}

@@ -52,7 +52,7 @@ class Reviewer:
             written = render(evaluations, asked_of(request, case, group))
         return HookResponse(
             cards=written,
-            extension=_explanation(evaluations) if request.explain else {},
+            extension=explanation(evaluations) if request.explain else {},
             sent=self.keeper.sent(request, evaluations, written),
         )
 
@@ -191,6 +191,11 @@ def asked_of(request: HookRequest, case: Case, group: OrderGroup) -> cards.CardR
     )
 
 
+def explanation(evaluations: Iterable[Evaluation]) -> Mapping[str, Any]:
+    """Return the extension of an answer that tells how its evaluations came about."""
+    return {EVALUATIONS: [evaluation.as_json() for evaluation in evaluations]}
+
+
 def _refuse_unobtainable(record: PatientRecord) -> None:
     holes = unobtainable(record)
     if holes:
@@ -200,7 +205,3 @@ def _refuse_unobtainable(record: PatientRecord) -> None:
             "Send it as prefetch, or a fhirServer and token that can read it."
         )
         raise HookError(412, "processing", words)
-
-
-def _explanation(evaluations: list[Evaluation]) -> Mapping[str, Any]:
-    return {EVALUATIONS: [evaluation.as_json() for evaluation in evaluations]}
