@@ -37,7 +37,7 @@ class Explorer:
     def what_if(self, body: bytes) -> Json:
         """Return the evaluations with what the request's extension supposes taken as shown."""
         request = self._request(body)
-        _, case, _ = self.reviewer.evaluations(request)
+        case = self.reviewer.gather(request).case
         supposed = replace(case, supposed=_supposed(request))
         return {"evaluations": [made.as_json() for made in review(supposed, self.reviewer.rules)]}
 
@@ -50,7 +50,7 @@ class Explorer:
     def course(self, body: bytes) -> Json:
         """Return how scores went, as each coverage's policy reads them."""
         request = self._request(body)
-        _, case, _ = self.reviewer.evaluations(request)
+        case = self.reviewer.gather(request).case
         return {"courses": [shown(one) for one in courses(case, self.reviewer.rules)]}
 
     def _request(self, body: bytes) -> HookRequest:
@@ -58,8 +58,9 @@ class Explorer:
 
     def _whole(self, request: HookRequest) -> Case:
         """Return the case with all that any policy reads."""
-        _, case, group = self.reviewer.evaluations(request)
-        if not group.orders:
+        gathered = self.reviewer.gather(request)
+        case = gathered.case
+        if not gathered.group.orders:
             return case
         library = self.reviewer.rules.library
         every = [Payer(None, library.versions[name][0], None) for name in library.ids()]

@@ -26,6 +26,16 @@ Render = Callable[[Sequence[Evaluation], cards.CardRequest], list[dict[str, Any]
 
 
 @dataclass(frozen=True)
+class Gathered:
+    """What there is to review of a call: its case, the orders in scope and the coverages that
+    answer for them (empty: none is known)."""
+
+    case: Case
+    group: OrderGroup
+    payers: Sequence[Payer] = ()
+
+
+@dataclass(frozen=True)
 class Reviewer:
     """Answers a hook call: reads what the payer's policy needs, reviews, writes cards."""
 
@@ -36,55 +46,59 @@ class Reviewer:
     keeper: Keeper = field(default_factory=Keeper)
 
     def answer(self, request: HookRequest) -> HookResponse:
-        """Return the cards for one call; raises HookError as `evaluations` does."""
+        """Return the cards for one call; raises HookError as `gather` does."""
         return self._answer(request, cards.render)
 
     def preview(self, request: HookRequest) -> HookResponse:
-        """Return the cards for the orders being selected; raises HookError as `evaluations` does.
+        """Return the cards for the orders being selected; raises HookError as `gather` does.
 
         The other drafts are context: what is signed together is judged on signing.
         """
         return self._answer(request, cards.preview)
 
     def _answer(self, request: HookRequest, render: Render) -> HookResponse:
-        evaluations, case, group = self.evaluations(request)
+        gathered = self.gather(request)
+        evaluations = self.evaluations(gathered)
         with step("cards"):
-            written = render(evaluations, asked_of(request, case, group))
+            written = render(evaluations, asked_of(request, gathered.case, gathered.group))
         return HookResponse(
             cards=written,
             extension=explanation(evaluations) if request.explain else {},
             sent=self.keeper.sent(request, evaluations, written),
         )
 
-    def evaluations(self, request: HookRequest) -> tuple[list[Evaluation], Case, OrderGroup]:
-        """Return what a call's orders come to, the case and the orders in scope.
+    def gather(self, request: HookRequest) -> Gathered:
+        """Read what the review of a call needs.
 
         Raises HookError 412 when the Patient, or all clinical data, can be had neither way.
         """
         drafts = [draft.resource for draft in request.draft_orders]
         day, notes = self.day(drafts, request.patient_id)
         ends = request.arrived + self.deadline
-        first = record = self.read_first(request, drafts, ends)
-        case = Case(drafts, record, day, notes=notes, selected=selected(request))
+        first = self.read_first(request, drafts, ends)
+        found = self._found(Case(drafts, first, day, notes=notes, selected=selected(request)))
+        if not found.group.orders:
+            return found
+        record = self.read_rest(request, found.case, found.payers, ends)
+        _refuse_unobtainable(record)
+        case = replace(found.case, record=record, acknowledged=self.acknowledged(request))
+        if record.by_reference is first.by_reference:
+            return replace(found, case=case)
+        # What was read since may tell who treats, and who pays.
+        return self._found(case)
+
+    def _found(self, case: Case) -> Gathered:
         with step("review"):
             group = group_of(case, self.rules)
-        payers: list[Payer] = []
-        if group.orders:
-            payers = payers_of(case, group, self.rules)
-            record = self.read_rest(request, case, payers, ends)
-            _refuse_unobtainable(record)
-            acknowledged = self.acknowledged(request)
-            case = replace(case, record=record, acknowledged=acknowledged)
-        # What was read since may tell who treats, and who pays.
-        same = record.by_reference is first.by_reference
+            payers = payers_of(case, group, self.rules) if group.orders else ()
+        return Gathered(case, group, payers)
+
+    def evaluations(self, gathered: Gathered) -> list[Evaluation]:
+        """Return what the orders of a call come to."""
         with step("review"):
-            evaluations = (
-                review(case, self.rules, payers or None, group)
-                if same
-                else review(case, self.rules)
-            )
-        tell(group, evaluations)
-        return evaluations, case, group
+            made = review(gathered.case, self.rules, gathered.payers or None, gathered.group)
+        tell(gathered.group, made)
+        return made
 
     def acknowledged(self, request: HookRequest) -> Mapping[str, date]:
         """Return the safety findings that the caller has answered for the patient."""

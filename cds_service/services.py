@@ -193,4 +193,4 @@ def explain(request: HookRequest, bundle: Mapping[str, Any] | None) -> list[Eval
         return review(_case_of(request, bundle, rules, today), rules)
     reviewer = Reviewer(rules, _reader(settings, rules), settings.deadline, lambda: today)
     asked = replace(request, client=OpenClient(), arrived=monotonic())
-    return reviewer.evaluations(asked)[0]
+    return reviewer.evaluations(reviewer.gather(asked))

@@ -20,6 +20,14 @@ from cds_service.terminology import Terminology
 DAY = date(2026, 3, 16)
 ZONE = ZoneInfo("America/New_York")
 HOLE = Hole("conditions", "Condition", "timeout")
+MEMBER = {
+    "resourceType": "Coverage",
+    "id": "c1",
+    "status": "active",
+    "beneficiary": {"reference": "Patient/p1"},
+    "payor": [{"display": "Commonwealth Care Alliance"}],
+    "class": [{"type": {"coding": [{"code": "plan"}]}, "value": "CCA-SCO"}],
+}
 NOWHERE = Context(None, None, None, {})  # for parts that ask nothing of a record
 MET, NOT_MET, UNKNOWN, NA = Status.MET, Status.NOT_MET, Status.UNKNOWN, Status.NA
 

@@ -10,17 +10,9 @@ from cds_service.policies.routing import load_table
 from cds_service.record.gathering import record_of_bundle
 from cds_service.review import Case, Rules, review
 from cds_service.terminology import Terminology
-from tests.unit.engine_parts import DAY, ZONE, condition, order
+from tests.unit.engine_parts import DAY, MEMBER, ZONE, condition, order
 
 PAIN = condition("G89.29", "pain")
-MEMBER = {
-    "resourceType": "Coverage",
-    "id": "c1",
-    "status": "active",
-    "beneficiary": {"reference": "Patient/p1"},
-    "payor": [{"display": "Commonwealth Care Alliance"}],
-    "class": [{"type": {"coding": [{"code": "plan"}]}, "value": "CCA-SCO"}],
-}
 
 
 @cache
