@@ -8,6 +8,7 @@ import pytest
 from cds_service.app import create_app
 from cds_service.settings import load_settings
 from fhir_fixtures.stories import build, read_story
+from tests import postgres
 from tests.hapi.server import Hapi
 from tests.java_tools import lacking
 from tests.live import FhirServer, Service, serve
@@ -73,6 +74,15 @@ def service():
     app = create_app(load_settings({}), open_access=True, demo=False)
     with serve(app) as url:
         yield Service(url)
+
+
+@pytest.fixture(scope="session")
+def postgresql():
+    """A PostgreSQL server, one for each test process: each test asks it for a database of its own,
+    and who stops it starts it again."""
+    if not postgres.programs():
+        pytest.skip(postgres.PACKAGE)
+    yield from postgres.started()
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests import postgres
 from tests.callers import Ehr, clients_file
 from tests.conformance.ehr import prefetch
 from tests.conformance.ehr import request as order
@@ -23,13 +22,6 @@ SECONDS = 20
 SLOW_CLIENTS = 120
 MOST_MEMORY = 400 * MEGABYTE
 EHR = Ehr()
-
-
-@pytest.fixture(scope="module")
-def database():
-    if not postgres.programs():
-        pytest.skip(postgres.PACKAGE)
-    yield from postgres.started()
 
 
 def whole():
@@ -61,10 +53,10 @@ def test_a_token_serves_once_on_all_workers_with_sqlite(tmp_path):
 
 
 @pytest.mark.requirement(64)
-def test_a_token_serves_once_on_all_machines_with_postgresql(tmp_path, database):
+def test_a_token_serves_once_on_all_machines_with_postgresql(tmp_path, postgresql):
     path = clients_file(tmp_path, EHR)
     public = "https://cds.example.org"
-    shared = {"CLIENTS": path, "DATABASE_URL": database.new_database(), "PUBLIC_URL": public}
+    shared = {"CLIENTS": path, "DATABASE_URL": postgresql.new_database(), "PUBLIC_URL": public}
     with (
         started("serve", "--workers", "2", SECRET="x" * 32, **shared) as (_, one),
         started("serve", "--workers", "2", SECRET="x" * 32, **shared) as (_, other),

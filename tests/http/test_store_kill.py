@@ -8,13 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-import pytest
 import requests
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from fhir_fixtures.stories import build
-from tests import postgres
 from tests.http.test_server import started, wait_for
 from tests.live import FhirServer, Service, http, prefetch_of, serve
 
@@ -26,13 +24,6 @@ STORY = {
     "conditions": [{"code": "G89.29 Chronic pain", "since": -400}],
     "orders": [{"code": 97124, "visits": 1, "weekly": 1, "site": "lumbar", "reason": "G89.29"}],
 }
-
-
-@pytest.fixture(scope="module")
-def server():
-    if not postgres.programs():
-        pytest.skip(postgres.PACKAGE)
-    yield from postgres.started()
 
 
 def request_for(url):
@@ -159,18 +150,18 @@ def readiness(address):
     return http().get(f"{address}/readyz", timeout=5).text.splitlines()[0]
 
 
-def test_guidance_goes_on_while_the_database_is_down(tmp_path, server):
-    url = server.new_database()
+def test_guidance_goes_on_while_the_database_is_down(tmp_path, postgresql):
+    url = postgresql.new_database()
     with started("serve", "--open", STATE=tmp_path, DATABASE_URL=url) as (_, address):
         load = Load(address)
         load.once()
         assert readiness(address) == "ok"
-        server.stop()
+        postgresql.stop()
         try:
             wait_for(lambda: load.once() or readiness(address) == "degraded")
             load.once()
         finally:
-            server.start()
+            postgresql.start()
         wait_for(lambda: readiness(address) == "ok")
         with waiting_for(url, load):
             load.once()

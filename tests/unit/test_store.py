@@ -14,7 +14,6 @@ from cds_service.store.database import Database
 from cds_service.store.reasons import UNKNOWN, reason
 from cds_service.store.tables import ACCESS, CARD, FEEDBACK, GUIDANCE, JTI
 from cds_service.store.upkeep import prune, status
-from tests import postgres
 from tests.unit.store_help import (
     HL7,
     LATER,
@@ -30,27 +29,6 @@ from tests.unit.store_help import (
 )
 
 SERVICE = "massage-order-review"
-
-
-@pytest.fixture(scope="module")
-def server():
-    if not postgres.programs():
-        pytest.skip(postgres.PACKAGE)
-    yield from postgres.started()
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request):
-    """None for the SQLite file beside the spool, or the URL of an empty database."""
-    if request.param == "sqlite":
-        return None
-    return request.getfixturevalue("server").new_database()
-
-
-@pytest.fixture
-def store(tmp_path, url):
-    with opened(tmp_path, url) as made:
-        yield made
 
 
 class TestGuidance:
@@ -89,18 +67,18 @@ class TestGuidance:
         assert count(store) == 2
         assert count(store, CARD) == 4
 
-    def test_of_a_dead_worker_is_taken_over(self, tmp_path, url):
-        with opened(tmp_path, url) as dead:
+    def test_of_a_dead_worker_is_taken_over(self, tmp_path, database_url):
+        with opened(tmp_path, database_url) as dead:
             dead.record(guidance(1))
             dead._spool.release()
-            with opened(tmp_path, url) as heir:
+            with opened(tmp_path, database_url) as heir:
                 heir.flush()
                 assert count(heir) == 1
                 assert heir.counts()["adopted"] == 1
         assert list(tmp_path.glob("spool/*")) == []
 
-    def test_of_two_workers_meets_in_one_database(self, tmp_path, url):
-        with opened(tmp_path, url) as one, opened(tmp_path, url) as other:
+    def test_of_two_workers_meets_in_one_database(self, tmp_path, database_url):
+        with opened(tmp_path, database_url) as one, opened(tmp_path, database_url) as other:
             one.record(guidance(1))
             other.record(guidance(2))
             assert one.flush()
@@ -123,10 +101,10 @@ class TestGuidance:
             assert store.health() == "losing"
             assert "NOT BEING KEPT" in caplog.text
 
-    def test_survives_closing(self, tmp_path, url):
-        with opened(tmp_path, url) as store:
+    def test_survives_closing(self, tmp_path, database_url):
+        with opened(tmp_path, database_url) as store:
             store.record(guidance())
-        with opened(tmp_path, url) as again:
+        with opened(tmp_path, database_url) as again:
             assert count(again) == 1
 
 
@@ -259,15 +237,15 @@ class TestAcknowledgement:
 
 
 class TestTokens:
-    def test_a_replay_fails_on_every_worker(self, tmp_path, url):
-        with opened(tmp_path, url) as one, opened(tmp_path, url) as other:
+    def test_a_replay_fails_on_every_worker(self, tmp_path, database_url):
+        with opened(tmp_path, database_url) as one, opened(tmp_path, database_url) as other:
             assert one.remember("iss", "a", LATER)
             assert not one.remember("iss", "a", LATER)
             assert not other.remember("iss", "a", LATER)
             assert other.remember("another", "a", LATER)
 
-    def test_what_a_worker_saw_alone_reaches_the_others(self, tmp_path, url):
-        with opened(tmp_path, url) as one, opened(tmp_path, url) as other:
+    def test_what_a_worker_saw_alone_reaches_the_others(self, tmp_path, database_url):
+        with opened(tmp_path, database_url) as one, opened(tmp_path, database_url) as other:
             one._database.up = False
             assert one.remember("iss", "a", LATER)
             assert not one.remember("iss", "a", LATER)
@@ -303,14 +281,14 @@ class TestDatabaseDown:
             holder.close()
             self._catches_up(store)
 
-    def test_stopped_in_between(self, tmp_path, server):
-        with opened(tmp_path, server.new_database()) as store:
-            server.stop()
+    def test_stopped_in_between(self, tmp_path, postgresql):
+        with opened(tmp_path, postgresql.new_database()) as store:
+            postgresql.stop()
             try:
                 store.acknowledgements("open", "p1")
                 self._works_without(store)
             finally:
-                server.start()
+                postgresql.start()
             self._catches_up(store)
 
     def test_file_deleted_in_between(self, tmp_path):

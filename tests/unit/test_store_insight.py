@@ -4,7 +4,6 @@ import zlib
 from datetime import timedelta
 
 import orjson
-import pytest
 from alembic import command
 from sqlalchemy import text
 
@@ -16,32 +15,11 @@ from cds_service.store.spool import Record
 from cds_service.store.tables import NOTED, RESULT
 from cds_service.store.upkeep import prune
 from cds_service.store.writing import guidance_documents, guidance_fields, write
-from tests import postgres
-from tests.unit.store_help import HL7, LATER, NOON, OURS, guidance, opened, override, rows
+from tests.unit.store_help import HL7, LATER, NOON, OURS, guidance, override, rows
 
 SERVICE = "massage-order-review"
 CCA, EV = "cca-mng-084", "evicore-massage-2017"
 CLOT = ("CCA-S3a", "ED-now", "stop")
-
-
-@pytest.fixture(scope="module")
-def server():
-    if not postgres.programs():
-        pytest.skip(postgres.PACKAGE)
-    yield from postgres.started()
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request):
-    if request.param == "sqlite":
-        return None
-    return request.getfixturevalue("server").new_database()
-
-
-@pytest.fixture
-def store(tmp_path, url):
-    with opened(tmp_path, url) as made:
-        yield made
 
 
 def came_to(policy=CCA, determination="covered", missing=(), safety=()):
@@ -144,8 +122,8 @@ def older_record():
     return Record(orjson.loads(orjson.dumps(fields)), documents, 0)
 
 
-def test_answers_kept_before_are_counted_after_the_migration(tmp_path, url):
-    database = Database(url or f"sqlite:///{tmp_path / 'old.sqlite'}")
+def test_answers_kept_before_are_counted_after_the_migration(database_url):
+    database = Database(database_url)
     with database.engine.begin() as connection:
         command.upgrade(_config(connection), "0001")
         connection.execute(text(OLD), old_row())

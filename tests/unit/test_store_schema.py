@@ -13,26 +13,11 @@ from cds_service.store.database import Database
 from cds_service.store.schema import migrate
 from cds_service.store.tables import METADATA
 from cds_service.store.upkeep import status
-from tests import postgres
 from tests.unit.store_help import opened
 
 
-@pytest.fixture(scope="module")
-def server():
-    if not postgres.programs():
-        pytest.skip(postgres.PACKAGE)
-    yield from postgres.started()
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request, tmp_path):
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'empty.sqlite'}"
-    return request.getfixturevalue("server").new_database()
-
-
-def test_they_build_the_tables_of_the_code(url):
-    database = Database(url)
+def test_they_build_the_tables_of_the_code(database_url):
+    database = Database(database_url)
     assert database.behind()
     migrate(database.engine)
     assert database.behind() == []
@@ -41,8 +26,8 @@ def test_they_build_the_tables_of_the_code(url):
     database.close()
 
 
-def test_several_may_ask_at_once(url):
-    databases = [Database(url) for _ in range(4)]
+def test_several_may_ask_at_once(database_url):
+    databases = [Database(database_url) for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda database: migrate(database.engine), databases))
     assert set(METADATA.tables) < set(inspect(databases[0].engine).get_table_names())
@@ -50,32 +35,32 @@ def test_several_may_ask_at_once(url):
         database.close()
 
 
-def test_status_tells_how_far_behind(url):
-    database = Database(url)
+def test_status_tells_how_far_behind(database_url):
+    database = Database(database_url)
     assert status(database) == {"revisions behind": 2}
     migrate(database.engine)
     assert status(database)["revisions behind"] == 0
     database.close()
 
 
-def test_a_database_of_a_newer_version_stops_the_start(url, tmp_path):
-    database = Database(url)
+def test_a_database_of_a_newer_version_stops_the_start(database_url, tmp_path):
+    database = Database(database_url)
     migrate(database.engine)
     with database.engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     database.close()
-    with pytest.raises(StoreError, match=r"newer version.*9999"), opened(tmp_path, url):
+    with pytest.raises(StoreError, match=r"newer version.*9999"), opened(tmp_path, database_url):
         pass
 
 
-def test_one_cut_short_leaves_nothing_behind(url, monkeypatch):
+def test_one_cut_short_leaves_nothing_behind(database_url, monkeypatch):
     upgrade = command.upgrade
 
     def die(*arguments):
         upgrade(*arguments)
         raise KeyboardInterrupt
 
-    database = Database(url)
+    database = Database(database_url)
     monkeypatch.setattr(command, "upgrade", die)
     with pytest.raises(KeyboardInterrupt):
         migrate(database.engine)
