@@ -11,6 +11,7 @@ from time import perf_counter_ns
 from flask import Flask
 
 from cds_service.guidance import caller_of
+from cds_service.hooks.blueprint import ARRIVED
 from cds_service.hooks.client import Client
 from cds_service.hooks.request import HookRequest
 from cds_service.hooks.response import HookResponse
@@ -56,7 +57,7 @@ class Observation:
             "services": lambda: OK if services else f"{NOT_READY}: none is offered",
         }
         app.register_blueprint(probes(checks, self.text))
-        watcher = Watcher(app.wsgi_app, services, self._metrics.count)
+        watcher = Watcher(app.wsgi_app, services, self._metrics.count, ARRIVED)
         app.wsgi_app = watcher  # type: ignore[assignment, method-assign]
         app.extensions[OBSERVATION] = self
 

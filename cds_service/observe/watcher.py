@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SERVICES = "cds-services"
-ARRIVED = "massage-cds.arrived"
-"""Where a server notes in the WSGI environment when a call had come, as time.monotonic()."""
 BILLION = 1e9
 UNKNOWN = "unknown"
 KINDS = {0: "discovery", 1: "call", 2: "feedback"}
@@ -29,16 +27,23 @@ KINDS = {0: "discovery", 1: "call", 2: "feedback"}
 class Watcher:
     """A WSGI application around another one.
 
-    `services` are the ids that there are; `ended` is given each call of them at its end. What the
-    application raises is logged without its message and answered with 500.
+    `services` are the ids that there are; `ended` is given each call of them at its end. `note` is
+    the name in the WSGI environment under which a server tells when a call was there, as
+    time.monotonic(). What the application raises is logged without its message and answered with
+    500.
     """
 
     def __init__(
-        self, app: WSGIApplication, services: Collection[str], ended: Callable[[Call], None]
+        self,
+        app: WSGIApplication,
+        services: Collection[str],
+        ended: Callable[[Call], None],
+        note: str,
     ) -> None:
         self._app = app
         self._services = frozenset(services)
         self._ended = ended
+        self._note = note
 
     def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -50,7 +55,7 @@ class Watcher:
             call.status = int(status[:3])
             return start(status, headers, *more)
 
-        if (arrived := environ.get(ARRIVED)) is not None:
+        if (arrived := environ.get(self._note)) is not None:
             call.wait(int((monotonic() - arrived) * BILLION))
         token = CALL.set(call)
         try:

@@ -19,11 +19,12 @@ from cds_service.observe.call import CALL, Call, correlation, current, judged, s
 from cds_service.observe.folder import VARIABLE, shared_folder
 from cds_service.observe.line import fields_of
 from cds_service.observe.metrics import Metrics
-from cds_service.observe.watcher import ARRIVED, Watcher
+from cds_service.observe.watcher import Watcher
 from cds_service.record.model import Hole
 from cds_service.record.pool import FetchPool
 
 INSTANCE = "619f38c5-b202-43d8-875b-48a0a41e519f"
+NOTE = "arrived"
 
 
 @pytest.fixture
@@ -222,7 +223,7 @@ class TestMetrics:
         def ended(call):
             raise KeyError("Zebedee")
 
-        watcher = Watcher(application, ["review"], ended)
+        watcher = Watcher(application, ["review"], ended, NOTE)
         environ = {"PATH_INFO": "/cds-services/review", "REQUEST_METHOD": "POST"}
         assert watcher(environ, lambda *_: None) == [b"good"]
         assert "could not be counted: KeyError" in caplog.text
@@ -250,7 +251,7 @@ def test_calls_are_told_apart_by_path(path, kind, service):
         start("204 No Content", [])
         return []
 
-    watcher = Watcher(application, ["review"], found.append)
+    watcher = Watcher(application, ["review"], found.append, NOTE)
     watcher({"PATH_INFO": path, "REQUEST_METHOD": "POST"}, lambda *_: None)
     assert [(one.kind, one.service, one.status) for one in found] == (
         [(kind, service, 204)] if kind else []
@@ -293,9 +294,9 @@ def test_waiting_for_a_thread_is_time_of_the_call():
         start("200 OK", [])
         return []
 
-    watcher = Watcher(application, ["review"], found.append)
+    watcher = Watcher(application, ["review"], found.append, NOTE)
     environ = {"PATH_INFO": "/cds-services/review", "REQUEST_METHOD": "POST"}
-    watcher(environ | {ARRIVED: monotonic() - 3}, lambda *_: None)
+    watcher(environ | {NOTE: monotonic() - 3}, lambda *_: None)
     watcher(environ, lambda *_: None)
     late, soon = found
     assert 3e9 <= late.steps["wait"] <= late.ended - late.started < 4e9
