@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePath
 from typing import Any
 
 import orjson
 from flask import Flask, Response, current_app, g
 from werkzeug.exceptions import HTTPException
+
+from cds_service.failure import failure
 
 log = logging.getLogger(__name__)
 
@@ -105,19 +105,6 @@ def _http_error(error: HTTPException) -> Response | HTTPException:
 
 def _failure(error: Exception, call: str) -> Response:
     whole = error if current_app.testing else None
-    log.error("call %s failed: %s", call, _where(error), exc_info=whole)
+    log.error("call %s failed: %s", call, failure(error), exc_info=whole)
     words = f"The service failed while it answered; its log names call {call}."
     return outcome_response(HookError(500, "exception", words))
-
-
-def _short(path: str) -> str:
-    return "/".join(PurePath(path).parts[-2:])
-
-
-def _where(error: BaseException) -> str:
-    """Name the exception and its frames; its message may hold clinical values and stays out."""
-    frames = traceback.extract_tb(error.__traceback__)
-    places = "; ".join(f"{_short(frame.filename)}:{frame.lineno} {frame.name}" for frame in frames)
-    cause = error.__cause__ or error.__context__
-    chain = f" <- {_where(cause)}" if cause else ""
-    return f"{type(error).__name__} at {places or 'no frame'}{chain}"

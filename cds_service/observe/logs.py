@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-import traceback
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import PurePath
@@ -18,11 +17,11 @@ from typing import Any
 
 import orjson
 
+from cds_service.failure import failure
 from cds_service.observe.call import current
 
 OURS = ("cds_service", "cards")
 SERVER = "_granian"
-MOST_FRAMES = 40
 
 SERVER_CONFIG: dict[str, Any] = {
     "version": 1,
@@ -134,19 +133,3 @@ def _harmless(value: object) -> object:
     if isinstance(value, OSError) and value.strerror:
         return f"{type(value).__name__} ({value.strerror})"
     return type(value).__name__
-
-
-def _short(path: str) -> str:
-    """Return folder and file: where a service is installed is nobody's business."""
-    return "/".join(PurePath(path).parts[-2:])
-
-
-def failure(error: BaseException | None) -> str:
-    """Name an exception, its frames and its cause; its message may hold values and stays out."""
-    if error is None:
-        return "no exception"
-    frames = traceback.extract_tb(error.__traceback__, limit=-MOST_FRAMES)
-    places = "; ".join(f"{_short(frame.filename)}:{frame.lineno} {frame.name}" for frame in frames)
-    cause = error.__cause__ or error.__context__
-    chain = f" <- {failure(cause)}" if cause else ""
-    return f"{type(error).__name__} at {places or 'no frame'}{chain}"

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from cds_service.failure import failure
 from cds_service.observe.call import CALL, Call, correlation
 from cds_service.observe.line import tell
-from cds_service.observe.logs import failure
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

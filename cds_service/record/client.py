@@ -6,10 +6,8 @@ Every failure is a short reason beside the data read before it.
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePath
 from time import monotonic
 from typing import Any
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
@@ -19,6 +17,7 @@ import requests
 from urllib3.exceptions import HTTPError, IncompleteRead, ProtocolError, ReadTimeoutError
 
 from cds_service import transport
+from cds_service.failure import failure
 from cds_service.record.bundle import Entry, Page, page_of
 
 log = logging.getLogger(__name__)
@@ -123,11 +122,11 @@ class FhirClient:
     def _page(self, url: str) -> tuple[Page | None, str | None]:
         try:
             page = _answer_to(url, self._json(url))
-        except FetchError as failure:
-            return None, str(failure)
+        except FetchError as error:
+            return None, str(error)
         except Exception as error:  # an unforeseen server must not cost the whole answer
             # Without message and traceback: both may hold the URL, which holds the patient's id.
-            log.error("FHIR request failed unexpectedly: %s", _where(error))
+            log.error("FHIR request failed unexpectedly: %s", failure(error))
             return None, "connection"
         return page, None if page else "not-fhir"
 
@@ -215,12 +214,6 @@ def _joined(base: str, link: str) -> str:
 
 def _origin(url: SplitResult) -> tuple[str, str | None, int | None]:
     return url.scheme, url.hostname, url.port or _DEFAULT_PORTS.get(url.scheme)
-
-
-def _where(error: BaseException) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    places = "; ".join(f"{PurePath(one.filename).name}:{one.lineno} {one.name}" for one in frames)
-    return f"{type(error).__name__} at {places}"
 
 
 def _cut_short(reason: str | None) -> str:
