@@ -69,7 +69,7 @@ def create_app(
     kept = store or NullStore()
     page = _signer() if demo else None
     door = _door(settings, kept, open_access=open_access, page=page)
-    observation = Observation(kept)
+    observation = Observation(kept, version(PACKAGE))
     reviewer = reviewer_of(settings, today_at(settings), kept)
     services = build_services(settings, reviewer, _policy_page(settings, local))
     registry = Registry(map(watched, services))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
-from importlib.metadata import version
 from threading import Event, Thread
 from time import perf_counter_ns
 
@@ -21,7 +20,6 @@ from cds_service.observe.routes import NOT_READY, OK, probes
 from cds_service.observe.watcher import Watcher
 from cds_service.store import Store
 
-PACKAGE = "massage-cds"
 OBSERVATION = "massage-cds.observation"
 TICK = 1.0
 STORE_STATES = {
@@ -32,16 +30,16 @@ STORE_STATES = {
 
 
 class Observation:
-    """Watches one application and its store."""
+    """Watches one application and its store; `version` is the application's."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, version: str) -> None:
         # Imported here: prometheus_client decides at its import whether processes add up, and makes
         # every other command slower to start.
         from cds_service.observe.metrics import Metrics  # noqa: PLC0415
 
         self._store = store
         self._metrics = Metrics()
-        self._metrics.built(version(PACKAGE))
+        self._metrics.built(version)
         self._end = Event()
 
     def install(self, app: Flask, services: Collection[str], policies: Collection[str]) -> None:

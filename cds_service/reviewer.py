@@ -16,7 +16,7 @@ from cds_service.hooks.errors import HookError
 from cds_service.hooks.request import HookRequest
 from cds_service.hooks.response import HookResponse
 from cds_service.observe.call import judged, lacking, step
-from cds_service.record.model import PatientRecord
+from cds_service.record.model import PatientRecord, asking_for
 from cds_service.record.reader import RecordReader, order_references, unobtainable
 from cds_service.review import Case, Payer, Rules, group_of, payers_of, review
 
@@ -213,9 +213,4 @@ def explanation(evaluations: Iterable[Evaluation]) -> Mapping[str, Any]:
 def _refuse_unobtainable(record: PatientRecord) -> None:
     holes = unobtainable(record)
     if holes:
-        told = ", ".join(dict.fromkeys(f"{hole.query} ({hole.reason})" for hole in holes))
-        words = (
-            f"Needed and to be had neither from prefetch nor from the FHIR server: {told}. "
-            "Send it as prefetch, or a fhirServer and token that can read it."
-        )
-        raise HookError(412, "processing", words)
+        raise HookError(412, "processing", asking_for(holes))

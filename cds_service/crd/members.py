@@ -10,7 +10,7 @@ from cds_service.evidence.coverage import CoverageFact, coverages_of, on_file
 from cds_service.evidence.fields import identity
 from cds_service.evidence.orders import OrderFact, OrderGroup
 from cds_service.policies.routing import route
-from cds_service.record.model import Hole, PatientRecord
+from cds_service.record.model import Hole, PatientRecord, asking_for
 from cds_service.review import Case, Payer, Rules, payer_of
 
 GONE = frozenset({"http-404", "http-410"})
@@ -132,12 +132,7 @@ def _nothing(record: PatientRecord, *, named: bool) -> RefusalError:
 
 
 def _unobtainable(holes: Sequence[Hole]) -> RefusalError:
-    told = ", ".join(dict.fromkeys(f"{hole.query} ({hole.reason})" for hole in holes))
-    words = (
-        f"Needed and to be had neither from prefetch nor from the FHIR server: {told}. Send it as "
-        "prefetch, or a fhirServer and token that can read it."
-    )
-    return RefusalError(412, "processing", words, "prefetch.coverage")
+    return RefusalError(412, "processing", asking_for(holes), "prefetch.coverage")
 
 
 def _not_served() -> RefusalError:

@@ -16,6 +16,8 @@ from uuid import UUID, uuid4
 CALL: ContextVar[Call | None] = ContextVar("massage-cds.call", default=None)
 
 NO_POLICY = "none"
+BILLION = 1e9
+"""Nanoseconds in a second."""
 
 
 class Hole(Protocol):

@@ -17,11 +17,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from cds_service.observe import bounded
-from cds_service.observe.call import Call
+from cds_service.observe.call import BILLION, Call
 from cds_service.observe.folder import VARIABLE, lives
 
 PREFIX = "massage_cds"
-BILLION = 1e9
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 STATES = ("ok", "degraded", "losing")
 

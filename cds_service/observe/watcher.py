@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from cds_service.failure import failure
-from cds_service.observe.call import CALL, Call, correlation
+from cds_service.observe.call import BILLION, CALL, Call, correlation
 from cds_service.observe.line import tell
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SERVICES = "cds-services"
-BILLION = 1e9
 UNKNOWN = "unknown"
 KINDS = {0: "discovery", 1: "call", 2: "feedback"}
 

@@ -45,6 +45,15 @@ class Hole:
     reason: str
 
 
+def asking_for(holes: Iterable[Hole]) -> str:
+    """Return what to tell a caller without whose data no answer can be given."""
+    told = ", ".join(dict.fromkeys(f"{hole.query} ({hole.reason})" for hole in holes))
+    return (
+        f"Needed and to be had neither from prefetch nor from the FHIR server: {told}. Send it as "
+        "prefetch, or a fhirServer and token that can read it."
+    )
+
+
 @dataclass(frozen=True)
 class PatientRecord:
     """Everything read about one patient, indexed once.
