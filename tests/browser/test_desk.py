@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.fake_service import CRD, SERVICE
+from tests.browser.steps import sign
 
 OWN = {
     "resourceType": "Bundle",
@@ -14,9 +15,18 @@ OWN = {
 }
 
 
-def sign(page):
-    page.get_by_role("button", name="Sign order").click()
-    expect(page.locator("#progress")).to_contain_text("Answered in")
+@pytest.fixture
+def own(tmp_path):
+    """A file with a patient of one's own."""
+    path = tmp_path / "own.json"
+    path.write_text(json.dumps(OWN), encoding="utf-8")
+    return path
+
+
+def bring(page, path):
+    page.get_by_role("link", name="bring a patient of your own").click()
+    page.get_by_label("File with").set_input_files(path)
+    page.get_by_role("button", name="Take in this patient").click()
 
 
 def sent(site):
@@ -255,20 +265,14 @@ def test_a_bundle_too_large_is_not_even_sent(open_page, tmp_path):
     large = tmp_path / "large.json"
     large.write_bytes(b" " * (11 << 20))
     page = open_page()
-    page.get_by_role("link", name="bring a patient of your own").click()
-    page.get_by_label("File with").set_input_files(large)
-    page.get_by_role("button", name="Take in this patient").click()
+    bring(page, large)
     expect(page.locator("#upload-problem")).to_contain_text("11 MB; at most 10 MB")
     assert not [url for url in page.watch.asked if url.endswith("/patients")]
 
 
-def test_own_patient_is_signed_for_like_any_other(open_page, site, tmp_path):
-    own = tmp_path / "own.json"
-    own.write_text(json.dumps(OWN), encoding="utf-8")
+def test_own_patient_is_signed_for_like_any_other(open_page, site, own):
     page = open_page()
-    page.get_by_role("link", name="bring a patient of your own").click()
-    page.get_by_label("File with").set_input_files(own)
-    page.get_by_role("button", name="Take in this patient").click()
+    bring(page, own)
     expect(page.get_by_role("heading", level=1)).to_have_text("Own")
     expect(page.get_by_role("link", name="Own")).to_have_attribute("aria-current", "page")
     sign(page)
@@ -276,13 +280,9 @@ def test_own_patient_is_signed_for_like_any_other(open_page, site, tmp_path):
     assert page.watch.complaints == []
 
 
-def test_own_patient_without_coverage_is_given_one_to_ask_about(open_page, site, tmp_path):
-    own = tmp_path / "own.json"
-    own.write_text(json.dumps(OWN), encoding="utf-8")
+def test_own_patient_without_coverage_is_given_one_to_ask_about(open_page, site, own):
     page = open_page()
-    page.get_by_role("link", name="bring a patient of your own").click()
-    page.get_by_label("File with").set_input_files(own)
-    page.get_by_role("button", name="Take in this patient").click()
+    bring(page, own)
     expect(page.locator(".banner")).to_contain_text("No coverage on file")
     expect(page.get_by_role("button", name="Sign order")).to_be_enabled()
     page.get_by_label("Coverage").select_option("Kaiser Permanente")

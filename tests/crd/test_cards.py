@@ -22,11 +22,12 @@ def one(name, code, **more):
 
 @pytest.fixture(scope="module")
 def everything():
-    return [(name, card) for name in NAMES for card in cards(name)]
+    found = [(name, card) for name in NAMES for card in cards(name)]
+    assert found
+    return found
 
 
 def test_coverage_is_never_a_card(everything):
-    assert everything
     assert not [
         name for name, card in everything if card["source"]["topic"]["code"] == "coverage-info"
     ]
@@ -55,15 +56,18 @@ def test_each_names_the_orders_it_is_about(everything):
 
 
 def test_every_suggestion_has_a_uuid_and_actions_of_one_kind(everything):
-    for _, card in everything:
-        for suggestion in card.get("suggestions", ()):
-            assert suggestion["uuid"]
-            kinds = {action["type"] for action in suggestion["actions"]}
-            changing = card["source"]["topic"]["code"] == "therapy-alternatives-opt"
-            assert kinds == ({"update"} if changing else {"create"})
-            for action in suggestion["actions"]:
-                assert action["resource"]["resourceType"] == "ServiceRequest"
-                assert action["resource"]["status"] == "draft"
+    offered = [(card, one) for _, card in everything for one in card.get("suggestions", ())]
+    changing = [
+        card["source"]["topic"]["code"] == "therapy-alternatives-opt" for card, _ in offered
+    ]
+    assert set(changing) == {True, False}
+    for (_, suggestion), changes in zip(offered, changing, strict=True):
+        assert suggestion["uuid"]
+        kinds = {action["type"] for action in suggestion["actions"]}
+        assert kinds == ({"update"} if changes else {"create"})
+        for action in suggestion["actions"]:
+            assert action["resource"]["resourceType"] == "ServiceRequest"
+            assert action["resource"]["status"] == "draft"
 
 
 def test_the_policy_is_an_external_reference():

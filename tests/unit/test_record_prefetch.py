@@ -126,7 +126,10 @@ def test_every_measure_is_asked_for_once():
 
 
 def test_the_patient_id_is_escaped_in_queries_and_absent_from_labels():
-    for query in catalogue().queries.values():
+    queries = catalogue().queries.values()
+    assert queries
+    for query in queries:
         forms = query.forms("a/b&c")
+        assert forms
         assert all("a%2Fb%26c" in form for form in forms)
         assert query.label.startswith(query.resource_type)
