@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from importlib.metadata import version
 from typing import Any
@@ -59,35 +59,37 @@ def create_app(
 
     Raises ClientsError when that is not said, or its files cannot be used.
     """
-    app = Flask("cds_service", static_folder=None)
-    app.json.sort_keys = False  # type: ignore[attr-defined]
     local = open_access or demo
-    if local:
-        app.before_request(_refuse_other_names)
-    errors.install(app, correlation)
-    cors.install(app, allowed_origin(settings, demo=demo))
+    app = _bare_app(allowed_origin(settings, demo=demo), local=local)
     kept = store or NullStore()
-    page = _signer() if demo else None
-    door = _door(settings, kept, open_access=open_access, page=page)
-    observation = Observation(kept, version(PACKAGE))
+    signer = _signer() if demo else None
+    door = _door(settings, kept, open_access=open_access, signer=signer)
+    release = version(PACKAGE)
+    observation = Observation(kept, release)
     reviewer = reviewer_of(settings, today_at(settings), kept)
     services = build_services(settings, reviewer, _policy_page(settings, local))
     registry = Registry(map(watched, services))
-    caller = _caller_at(door, settings, observation)
-    _add_hooks(app, settings, registry, caller, kept)
+    _add_hooks(app, settings, registry, _caller_at(door, settings, observation), kept)
+    bases = _bases(settings)
+    app.register_blueprint(documents(registry, version=release, open_access=local, bases=bases))
+    library = reviewer.rules.library
     if CRD in settings.families:
-        own = Registry(service for service in registry if service.family == CRD)
-        _add_hooks(app, settings, own, caller, kept, prefix=PREFIX)
-        app.register_blueprint(policy_pages(reviewer.rules.library))
-    bases = {PREFIX: CRD} if CRD in settings.families else {}
-    app.register_blueprint(
-        documents(registry, version=version(PACKAGE), open_access=local, bases=bases)
-    )
+        app.register_blueprint(policy_pages(library))
     app.register_blueprint(questionnaire_blueprint(settings.canonical_base or CANONICAL_BASE))
-    policies = reviewer.rules.library.ids()
-    observation.install(app, [service.id for service in registry], policies)
-    if page:
-        _add_demo(app, settings, page, reviewer)
+    observation.install(app, [service.id for service in registry], library.ids())
+    if signer:
+        _add_demo(app, settings, signer, reviewer)
+    return app
+
+
+def _bare_app(allowed: Callable[[str], bool], *, local: bool) -> Flask:
+    """Return an application without routes, with errors and origins answered as CDS Hooks asks."""
+    app = Flask("cds_service", static_folder=None)
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    if local:
+        app.before_request(_refuse_other_names)
+    errors.install(app, correlation)
+    cors.install(app, allowed)
     return app
 
 
@@ -102,10 +104,10 @@ def today_at(settings: Settings) -> Callable[[], date]:
     return lambda: datetime.now(settings.timezone).date()
 
 
-def _door(settings: Settings, store: Store, *, open_access: bool, page: Signer | None) -> Door:
+def _door(settings: Settings, store: Store, *, open_access: bool, signer: Signer | None) -> Door:
     trust = Trust(settings.jwks_grace, certificates(settings))
-    if page:
-        return demo_door(trust, store.remember, page, settings.demo_fhir_servers)
+    if signer:
+        return demo_door(trust, store.remember, signer, settings.demo_fhir_servers)
     if open_access:
         return OpenDoor()
     if settings.clients is None:
@@ -136,25 +138,29 @@ def _caller_at(door: Door, settings: Settings, observation: Observation) -> Call
     return caller
 
 
-def _add_hooks(  # noqa: PLR0913, PLR0917 - each is one thing that a base URL needs
+def _bases(settings: Settings) -> Mapping[str, str]:
+    """Return the families of services that have a base URL of their own too, by its path."""
+    return {PREFIX: CRD} if CRD in settings.families else {}
+
+
+def _add_hooks(
     app: Flask,
     settings: Settings,
     registry: Registry,
     caller: Callable[..., Client],
     store: Store,
-    prefix: str = "",
 ) -> None:
-    app.register_blueprint(
-        blueprint(
-            registry,
+    for path, family in {"": None, **_bases(settings)}.items():
+        offered = (one for one in registry if family in (None, one.family))
+        routes = blueprint(
+            Registry(offered),
             max_body=settings.max_body,
             hook_version=settings.hook_version,
             feedback=_feedback_into(store),
             guard=caller,
-            name=f"hooks{prefix.replace('/', '-')}",
-        ),
-        url_prefix=prefix or None,
-    )
+            name=f"hooks{path.replace('/', '-')}",
+        )
+        app.register_blueprint(routes, url_prefix=path or None)
 
 
 def _policy_page(settings: Settings, local: bool) -> Page:

@@ -12,7 +12,7 @@ from flask import Blueprint, Response, current_app, g, request
 from cds_service.hooks.client import Client, Guard, may_use
 from cds_service.hooks.errors import HookError
 from cds_service.hooks.feedback import FeedbackSink, parse_feedback
-from cds_service.hooks.request import parse_request
+from cds_service.hooks.request import HookRequest, parse_request
 from cds_service.hooks.response import finish
 from cds_service.hooks.service import Registry, Service, discovery
 
@@ -53,19 +53,13 @@ def blueprint(  # noqa: PLR0913 - each is one thing that a base URL needs
     def call(service_id: str) -> Response:
         client = caller(request.path)
         service = _service(registry, service_id, client)
-        body = _body(max_body)
-        parsed = parse_request(body, service.hook)
-        digest = hashlib.sha256(body).hexdigest()
-        # A call may have waited for a thread: that is time of its own, too.
-        arrived = request.environ.get(ARRIVED, parsed.arrived)
-        hook_request = replace(parsed, digest=digest, client=client, arrived=arrived)
-        g.hook_instance = hook_request.hook_instance
-        answer = service.handler(hook_request)
+        asked = _asked(_body(max_body), service.hook, client)
+        g.hook_instance = asked.hook_instance
+        answer = service.handler(asked)
         if client and not client.system_actions:
             answer = replace(answer, system_actions=[])
         strict = current_app.testing
-        acts = service.acts
-        response = _json(finish(answer, hook_request.hook_instance, strict=strict, acts=acts))
+        response = _json(finish(answer, asked.hook_instance, strict=strict, acts=service.acts))
         if answer.sent:
             answer.sent(service_id, response.get_data())
         return response
@@ -88,6 +82,14 @@ def _service(registry: Registry, service_id: str, client: Client | None) -> Serv
         words = "This service is not offered to this client; discovery lists those that are."
         raise HookError(403, "forbidden", words)
     return service
+
+
+def _asked(body: bytes, hook: str, client: Client | None) -> HookRequest:
+    parsed = parse_request(body, hook)
+    digest = hashlib.sha256(body).hexdigest()
+    # A call may have waited for a thread: that is time of its own, too.
+    arrived = request.environ.get(ARRIVED, parsed.arrived)
+    return replace(parsed, digest=digest, client=client, arrived=arrived)
 
 
 def _json(value: Any) -> Response:
