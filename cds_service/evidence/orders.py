@@ -100,11 +100,6 @@ class OrderGroup:
         return frozenset(code for order in self.orders for code in order.codes)
 
     @property
-    def signed_codes(self) -> frozenset[str]:
-        """Procedure codes of everything signed together, in scope or not."""
-        return self.codes | frozenset(code for draft in self.drafts for code in draft.codes)
-
-    @property
     def sites(self) -> tuple[Site, ...]:
         """Distinct sites; an order that names none is taken to treat those of the others."""
         return tuple(dict.fromkeys(site for order in self.orders for site in order.sites))

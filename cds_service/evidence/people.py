@@ -69,16 +69,6 @@ class People:
         """Return somebody named only by a role (`performerType`)."""
         return self._person(None, frozenset(), [concept], fields.label(concept, "performer"))
 
-    def same_person(self, one: str | None, other: str | None) -> bool:
-        """Whether two references mean the same person, through roles and practitioners."""
-        if not one or not other:
-            return False
-        return bool(self._identities(one) & self._identities(other))
-
-    def _identities(self, reference: str) -> frozenset[str]:
-        person = self.person({}, {"reference": reference})
-        return person.identities | {reference}
-
     def _read(self, order: Resource, element: object, reference: str | None) -> Person:
         record = self._facts.record
         kind = reference.split("/")[0] if reference else ""

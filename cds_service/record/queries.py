@@ -121,11 +121,6 @@ def prefetch_templates(known: Catalogue | None = None) -> dict[str, str]:
     return {key: query.template() for key, query in queries.items() if query.prefetch}
 
 
-def always_needed() -> frozenset[str]:
-    """Return the keys every call needs, whoever pays."""
-    return frozenset(key for key, query in catalogue().queries.items() if query.prefetch)
-
-
 def _query(key: str, entry: Mapping[str, Any], codes: Iterable[str]) -> Query:
     text = entry["query"].replace("{codes}", ",".join(codes))
     return Query(

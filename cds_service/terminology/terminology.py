@@ -156,15 +156,6 @@ class Terminology:
         """
         return self._stated(frozenset(questionnaires), link)
 
-    def measures_of_questionnaire(self, canonical: str) -> dict[str, str]:
-        """Return the measure id of each linkId of a questionnaire that states a measure."""
-        name = normal_canonical(canonical)
-        return {
-            link: measures[0].id
-            for (known, link), measures in self._catalogue.by_item.items()
-            if known == name
-        }
-
     def convert(
         self, measure_id: str, value: Fraction, unit: str | None
     ) -> tuple[Fraction, str] | None:

@@ -13,7 +13,7 @@ import pytest
 from cds_service.record.client import Limits, fhir_session
 from cds_service.record.model import PatientRecord
 from cds_service.record.pool import FetchPool
-from cds_service.record.queries import always_needed
+from cds_service.record.queries import prefetch_templates
 from cds_service.record.reader import RecordReader, order_references, unobtainable
 from tests.http.fault_server import (
     Answer,
@@ -51,7 +51,8 @@ ORDER = {
     "insurance": [{"reference": "Coverage/cov"}],
     "reasonReference": [{"reference": "#inside"}, {"display": "pain"}],
 }
-CLINICAL = sorted(always_needed() - {"patient", "coverage"})
+ALWAYS = frozenset(prefetch_templates())
+CLINICAL = sorted(ALWAYS - {"patient", "coverage"})
 
 
 def mine(resource_type: str, resource_id: str, **rest: Any) -> dict[str, Any]:
@@ -60,7 +61,7 @@ def mine(resource_type: str, resource_id: str, **rest: Any) -> dict[str, Any]:
 
 
 def prefetch_of(**values: Any) -> dict[str, Any]:
-    whole = dict.fromkeys(always_needed()) | {"patient": PATIENT}
+    whole = dict.fromkeys(ALWAYS) | {"patient": PATIENT}
     return whole | values
 
 
@@ -72,7 +73,7 @@ def reader() -> Iterator[RecordReader]:
 
 
 def read(reader: RecordReader, seconds: float = 3.0, **given: Any) -> PatientRecord:
-    given = {"patient_id": "p1", "needs": always_needed()} | given
+    given = {"patient_id": "p1", "needs": ALWAYS} | given
     return reader.read(deadline=time.monotonic() + seconds, **given)
 
 
@@ -194,7 +195,7 @@ def test_a_medicine_that_cannot_be_read_is_a_hole_of_medications(reader: RecordR
 
 def test_medicines_nobody_asks_for_are_not_read(reader: RecordReader, chart: FaultServer):
     sent = prefetch_of(medications=bundle(APART))
-    needs = always_needed() - {"medications"}
+    needs = ALWAYS - {"medications"}
     assert read(reader, prefetch=sent, fhir_server=chart.base, needs=needs).holes == {}
     assert chart.asked == []
 
@@ -224,7 +225,7 @@ def test_without_server_what_is_needed_and_absent_is_a_hole(reader: RecordReader
 def test_one_failed_search_costs_its_key_only(reader: RecordReader, chart: FaultServer):
     chart.answers = {**chart.answers, "Goal": fails(500), "Observation": fails(403)}
     record = read(reader, fhir_server=chart.base)
-    assert reasons(record, *always_needed()).count(("Goal", "http-500")) == 1
+    assert reasons(record, *ALWAYS).count(("Goal", "http-500")) == 1
     assert reasons(record, "vitals") == [("Observation (vitals)", "http-403")]
     assert reasons(record, "conditions") == []
     assert unobtainable(record) == []
@@ -505,7 +506,7 @@ def test_a_full_pool_is_answered_at_once(chart: FaultServer):
     finally:
         gate.set()
         pool.close()
-    assert {hole.reason for key in always_needed() for hole in record.holes_of([key])} == {"busy"}
+    assert {hole.reason for key in ALWAYS for hole in record.holes_of([key])} == {"busy"}
 
 
 def test_logs_name_no_patient_and_no_token(reader: RecordReader, caplog: pytest.LogCaptureFixture):

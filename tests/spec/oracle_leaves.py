@@ -174,10 +174,6 @@ def condition(chart, spec):
     return answer
 
 
-def begins_after(one, other):
-    return bool(one.began and other.began and one.began.first > other.began.last)
-
-
 def lies_in(area, wanted):
     if not area:
         return told("not-known" in wanted)

@@ -49,19 +49,6 @@ def has_partial_dates(value):
     return bool(found)
 
 
-def references_below(value):
-    """Return every literal reference in JSON."""
-    found = []
-
-    def note(key, text):
-        if key == "reference":
-            found.append(text)
-        return text
-
-    mapped(value, note)
-    return found
-
-
 def name_of(resource):
     return f"{resource.get('resourceType')}/{resource.get('id')}"
 

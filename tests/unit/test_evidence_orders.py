@@ -349,7 +349,7 @@ def test_an_authorization_is_no_coverage_to_be_billed() -> None:
 def test_group_by_code() -> None:
     group = group_of(order(), order("97140", "o2")).of_codes(["97140", "97530"])
     assert group.references == ("ServiceRequest/o2",)
-    assert group.signed_codes == {"97124", "97140"}
+    assert [draft.codes for draft in group.drafts] == [{"97124"}, {"97140"}]
 
 
 def test_day_of_the_tests() -> None:

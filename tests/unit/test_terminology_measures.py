@@ -91,8 +91,8 @@ def test_rejected_and_foreign_codes_name_none():
 
 
 def test_forms_name_measures_by_item():
-    assert TERMINOLOGY.measures_of_questionnaire(f"{FORMS}/odi|2.1a") == {"97909-6": "odi"}
-    assert TERMINOLOGY.measures_of_questionnaire("http://example.org/other") == {}
+    answered = TERMINOLOGY.measures_answered([f"{FORMS}/odi|2.1a"], "97909-6")
+    assert [one.id for one in answered] == ["odi"]
     answered = TERMINOLOGY.measures_answered([f"{FORMS}/lefs", "lefs"], "lefs-score")
     assert [one.id for one in answered] == ["lefs"]
     assert TERMINOLOGY.measures_answered(["lefs"], "other") == ()
