@@ -13,8 +13,9 @@ from cards.request import CardRequest
 from cards.rows import Row, holes_of, place_of, rows_of, strongest
 from cards.tree import Tree
 from cards.words import WORDS, detail, note, summary
-from cds_service.evaluation import CriterionResult, Evaluation, MissingItem, ParameterUse
+from cds_service.evaluation import CriterionResult, Evaluation, MissingItem
 from cds_service.evidence.answer import Finding, Status
+from cds_service.terminology import Parameter
 
 _SHOW = WORDS["show"]
 
@@ -193,7 +194,7 @@ def _amount(evaluation: Evaluation) -> Json | None:
     return {"value": amount.value, "unit": unit, "ordered": ordered, "stem": stem}
 
 
-def _configured(deciding: Iterable[CriterionResult]) -> list[ParameterUse]:
+def _configured(deciding: Iterable[CriterionResult]) -> list[Parameter]:
     """Return the numbers without a source on which an open or unmet criterion rests."""
     used = (use for item in deciding if item.status is not Status.MET for use in item.parameters)
     return [*{use.id: use for use in used if use.configured}.values()]

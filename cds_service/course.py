@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
 
-from cds_service.evaluation import ParameterUse
 from cds_service.evidence.context import Context
 from cds_service.evidence.measures import Measures, Series, baselines
 from cds_service.evidence.points import Point
@@ -16,7 +15,7 @@ from cds_service.evidence.visits import Visit, Visits, episode
 from cds_service.policies.policy import Policy
 from cds_service.policies.targets import Target
 from cds_service.review import Case, Payer, Rules, facts_of, group_of, payers_of
-from cds_service.terminology import Measure
+from cds_service.terminology import Measure, Parameter
 
 SHOWN = frozenset(
     {"pain", "function", "pain-frequency", "pain-and-function", "comfort", "promis-29", "mood"}
@@ -43,7 +42,7 @@ class Step:
     baseline by that."""
 
     value: Fraction
-    size: ParameterUse
+    size: Parameter
 
 
 @dataclass(frozen=True, slots=True)

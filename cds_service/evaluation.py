@@ -10,18 +10,7 @@ from typing import Any
 
 from cds_service.evidence.answer import Finding, Status
 from cds_service.record.model import Hole, valued
-
-
-@valued
-class ParameterUse:
-    """A number of the policy that a criterion used; `configured` means no source gives it."""
-
-    id: str
-    value: Fraction
-    unit: str
-    source: str | None
-    configured: bool
-    note: str | None = None
+from cds_service.terminology import Parameter
 
 
 @valued
@@ -44,7 +33,7 @@ class CriterionResult:
     operator: str | None = None
     because: str | None = None
     counts: bool = True
-    parameters: tuple[ParameterUse, ...] = ()
+    parameters: tuple[Parameter, ...] = ()
     would_change: tuple[str, ...] = ()
     evidence: tuple[Finding, ...] = ()
     holes: tuple[Hole, ...] = ()
@@ -222,7 +211,7 @@ def _criterion(item: CriterionResult) -> dict[str, Any]:
     return shown | {"supposed": True} if item.supposed else shown
 
 
-def _parameter(used: ParameterUse) -> dict[str, Any]:
+def _parameter(used: Parameter) -> dict[str, Any]:
     return {
         "id": used.id,
         "value": number(used.value),

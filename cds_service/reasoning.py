@@ -9,12 +9,12 @@ from cds_service.evaluation import (
     CriterionResult,
     Evaluation,
     MissingItem,
-    ParameterUse,
     SafetyFinding,
     number,
 )
 from cds_service.evidence.answer import Finding, Status
 from cds_service.record.model import Hole
+from cds_service.terminology import Parameter
 
 MARKS = {Status.MET: "+", Status.NOT_MET: "-", Status.UNKNOWN: "?", Status.NA: "."}
 INDENT = "  "
@@ -93,7 +93,7 @@ def _place(source: str, sections: Sequence[str]) -> str:
     return f"{source}: {', '.join(named)}" if named else source
 
 
-def _parameter(used: ParameterUse) -> str:
+def _parameter(used: Parameter) -> str:
     origin = "configured" if used.configured else used.source or "no source"
     return f"number {used.id} = {number(used.value)} {used.unit} ({origin})"
 

@@ -7,10 +7,11 @@ from importlib.resources import files
 from pathlib import Path
 from textwrap import wrap
 
-from cds_service.evaluation import ParameterUse, number
+from cds_service.evaluation import number
 from cds_service.policies.library import FRAGMENTS, PolicyLibrary, load_library, shipped
 from cds_service.policies.outline import Outline, RuleLine
 from cds_service.policies.source import PolicyError
+from cds_service.terminology import Parameter
 from cds_service.terminology.source import Problem
 
 SHIPPED = Path(str(files("cds_service.policies"))).resolve() / "library"
@@ -119,7 +120,7 @@ def _named(outline: Outline) -> Iterator[str]:
         yield f'"{name}": {words}'
 
 
-def _number(use: ParameterUse) -> Iterator[str]:
+def _number(use: Parameter) -> Iterator[str]:
     origin = SIGN_OFF if use.configured else use.source
     yield f"{use.id} = {number(use.value):g} {use.unit} ({origin})"
     if use.note:

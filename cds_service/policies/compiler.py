@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import date
-from fractions import Fraction
 from typing import Any
 
-from cds_service.evaluation import ParameterUse, PolicyHead
+from cds_service.evaluation import PolicyHead
 from cds_service.evidence.answer import Status
 from cds_service.evidence.context import LEAVES, Context, Leaf
 from cds_service.evidence.quantities import QUANTITIES
@@ -19,26 +18,12 @@ from cds_service.policies.expressions import Scope, parameters_in, walk
 from cds_service.policies.policy import Item, Policy
 from cds_service.policies.safety import Evidence, Fits, JudgeRow, Overlay, SafetyRule, Sighting
 from cds_service.policies.targets import targets_of
+from cds_service.terminology import Parameter
+from cds_service.terminology.measures import parameters_of
 
 UNDECIDED = ("not-computable", "asked")
 GROUPS = ("all", "any", "at-least")
 REFERRING = ("criterion", "named", "always")
-
-
-def parameter_uses(data: Mapping[str, Any]) -> dict[str, ParameterUse]:
-    """Return the parameters of a file by name."""
-    return {name: _parameter(name, entry) for name, entry in data.get("parameters", {}).items()}
-
-
-def _parameter(name: str, entry: Mapping[str, Any]) -> ParameterUse:
-    return ParameterUse(
-        id=name,
-        value=Fraction(str(entry["value"])),
-        unit=entry["unit"],
-        source=entry.get("source"),
-        configured=bool(entry.get("configured")),
-        note=entry.get("note"),
-    )
 
 
 class Compiler:
@@ -47,11 +32,11 @@ class Compiler:
     def __init__(
         self,
         data: Mapping[str, Any],
-        shared: Mapping[str, ParameterUse],
+        shared: Mapping[str, Parameter],
         overlay: Mapping[str, Any],
     ) -> None:
         self.data = data
-        self.parameters = {**shared, **parameter_uses(overlay), **parameter_uses(data)}
+        self.parameters = {**shared, **parameters_of(overlay), **parameters_of(data)}
         numbers = {name: use.value for name, use in self.parameters.items()}
         self.scope = Scope(numbers, data.get("expressions", {}))
         self.overlay_scope = Scope(numbers, overlay.get("expressions", {}))

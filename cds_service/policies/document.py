@@ -7,10 +7,11 @@ from pathlib import Path
 
 import yaml
 
-from cds_service.evaluation import ParameterUse, number
+from cds_service.evaluation import number
 from cds_service.policies.commands import SHIPPED, outlines
 from cds_service.policies.library import default_library
 from cds_service.policies.outline import Outline, RuleLine
+from cds_service.terminology import Parameter
 
 FOLDER = Path(__file__).parents[2] / "docs" / "policies"
 COMMAND = "python -m cds_service.policies.document"
@@ -127,7 +128,7 @@ def _numbers(outline: Outline) -> Iterator[str]:
         yield _row(use.id, f"{number(use.value):g} {use.unit}", _origin(use), use.note or "")
 
 
-def _origin(use: ParameterUse) -> str:
+def _origin(use: Parameter) -> str:
     return "configured: a clinician signs it off" if use.configured else str(use.source)
 
 

@@ -9,13 +9,13 @@ from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
 
-from cds_service.evaluation import ParameterUse
 from cds_service.evidence import vocabulary
 from cds_service.policies.check import Names, check_file, check_fragment, unused_parameters
-from cds_service.policies.compiler import Compiler, parameter_uses
+from cds_service.policies.compiler import Compiler
 from cds_service.policies.policy import Policy
 from cds_service.policies.source import PolicyError, read_source
-from cds_service.terminology import Terminology
+from cds_service.terminology import Parameter, Terminology
+from cds_service.terminology.measures import parameters_of
 from cds_service.terminology.source import Problem, Source
 
 SHARED = "shared.yaml"
@@ -34,7 +34,7 @@ class PolicyLibrary:
 
     versions: Mapping[str, Sequence[Policy]]
     sources: Mapping[tuple[str, str], Source]
-    shared: Mapping[str, ParameterUse]
+    shared: Mapping[str, Parameter]
 
     def ids(self) -> list[str]:
         """Return the policy ids."""
@@ -172,9 +172,9 @@ def _overlapping(sources: Sequence[Source]) -> list[Problem]:
 
 
 def _compile(policies: Sequence[Source], fragments: Mapping[str, Source]) -> PolicyLibrary:
-    shared = dict(Terminology.load().parameters_used())
+    shared = dict(Terminology.load().parameters)
     if SHARED in fragments:
-        shared |= parameter_uses(fragments[SHARED].data)
+        shared |= parameters_of(fragments[SHARED].data)
     overlay = fragments[OVERLAY].data if OVERLAY in fragments else {}
     versions: dict[str, list[Policy]] = {}
     kept: dict[tuple[str, str], Source] = {}

@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cds_service.evaluation import ParameterUse
 from cds_service.policies.expressions import parameters_in, walk
 from cds_service.policies.policy import Policy
 from cds_service.policies.words import Numbers, amount_words, expression_words, filled
-from cds_service.terminology import Terminology
+from cds_service.terminology import Parameter, Terminology
 from cds_service.terminology.value_sets import ValueSet
 
 GROUPS = {"all": "all of", "any": "any of"}
@@ -147,7 +146,7 @@ class Outline:
         stated = self.data.get("expressions", {})
         return [(name.replace("-", " "), self._words(node)) for name, node in stated.items()]
 
-    def used_numbers(self) -> list[ParameterUse]:
+    def used_numbers(self) -> list[Parameter]:
         """Return the parameters that the policy uses, its own first."""
         own = self.data.get("parameters", {})
         used = parameters_in(self.data, {})
@@ -216,7 +215,7 @@ class Outline:
         parts = ("criteria", "safety", "items", "information")
         return {name for part in parts for name in self.data.get(part, {})}
 
-    def own_configured(self) -> list[ParameterUse]:
+    def own_configured(self) -> list[Parameter]:
         """Return the policy's own numbers that no source gives."""
         own = self.data.get("parameters", {})
         return [self.numbers[name] for name in own if self.numbers[name].configured]

@@ -13,7 +13,6 @@ from cds_service.evaluation import (
     Amount,
     CriterionResult,
     MissingItem,
-    ParameterUse,
     PolicyHead,
     SafetyFinding,
     number,
@@ -28,6 +27,7 @@ from cds_service.policies.safety import Overlay, Raised, SafetyRule, raise_rule
 from cds_service.policies.supposing import documented, supposing
 from cds_service.policies.targets import Target
 from cds_service.record.model import Hole
+from cds_service.terminology import Parameter
 
 _INSERT = re.compile(r"\{([a-z]+\.[a-z-]+|\$[a-z0-9-]+)\}")
 
@@ -86,7 +86,7 @@ class Policy:
     prior_auth: tuple[tuple[Leaf | None, str], ...]
     limits: Mapping[str, Any] | None
     route: tuple[str, ...]
-    parameters: Mapping[str, ParameterUse]
+    parameters: Mapping[str, Parameter]
     keys: frozenset[str]
     targets: tuple[Target, ...] = ()
     numbers: Mapping[str, Fraction] = field(default_factory=dict)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from cds_service.evaluation import ParameterUse, number
+from cds_service.evaluation import number
+from cds_service.terminology import Parameter
 
 COMPARED = {
     "at-most": "at most",
@@ -20,7 +21,7 @@ COMPARED = {
 }
 JOINED = ("all", "any")
 
-Numbers = Mapping[str, ParameterUse]
+Numbers = Mapping[str, Parameter]
 Said = Callable[[Any, Numbers], str]
 
 

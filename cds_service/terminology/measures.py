@@ -24,7 +24,11 @@ PAST = Fraction(1, 1_000_000)
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A number that no policy gives: a proposed default that waits for a clinician's sign-off."""
+    """A number with where it comes from.
+
+    `configured` means that no source gives it: a proposed default that waits for a clinician's
+    sign-off.
+    """
 
     id: str
     value: Fraction
@@ -182,9 +186,8 @@ def read_catalogue() -> Catalogue:
     """Read the catalogue of the package."""
     path = files("cds_service.terminology").joinpath("measures.yaml")
     data = yaml.load(path.read_text(encoding="utf-8"), Loader)
-    parameters = {name: _parameter(name, one) for name, one in data["parameters"].items()}
     measures = (_measure(name, one) for name, one in data["measures"].items())
-    return Catalogue(measures, parameters)
+    return Catalogue(measures, parameters_of(data))
 
 
 def _measure(name: str, data: Mapping[str, Any]) -> Measure:
@@ -224,6 +227,11 @@ def _code(written: str) -> tuple[str, str]:
 
 def _optional(value: object) -> Fraction | None:
     return None if value is None else Fraction(str(value))
+
+
+def parameters_of(data: Mapping[str, Any]) -> dict[str, Parameter]:
+    """Return the parameters of a file by name."""
+    return {name: _parameter(name, entry) for name, entry in data.get("parameters", {}).items()}
 
 
 def _parameter(name: str, data: Mapping[str, Any]) -> Parameter:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from functools import cached_property, lru_cache
-from typing import Any
 
 from cds_service.terminology.dialect import Coding, Dialect
 from cds_service.terminology.measures import (
@@ -95,10 +94,6 @@ class Terminology:
     def parameters(self) -> Mapping[str, Parameter]:
         """Proposed defaults of minimal changes by name (`mcid-odi`), waiting for sign-off."""
         return self._catalogue.parameters
-
-    def parameters_used(self) -> Mapping[str, Any]:
-        """Return the parameters with the fields of `evaluation.ParameterUse`, by name."""
-        return self.parameters
 
     def measure(self, measure_id: str) -> Measure:
         """Return a measure.

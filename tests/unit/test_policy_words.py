@@ -4,12 +4,12 @@ from fractions import Fraction
 
 import pytest
 
-from cds_service.evaluation import ParameterUse
 from cds_service.policies.words import amount_words, expression_words, filled
+from cds_service.terminology import Parameter
 
 NUMBERS = {
-    "old": ParameterUse("old", Fraction(90), "d", "S9", False),
-    "half": ParameterUse("half", Fraction(1, 2), "share", "S9", False),
+    "old": Parameter("old", Fraction(90), "d", "S9", False),
+    "half": Parameter("half", Fraction(1, 2), "share", "S9", False),
 }
 PAIN = {"condition": {"in": ["pain", "headache"], "onset": {"older-than": "$old"}}}
 PAIN_WORDS = "condition [in: pain, headache; onset: older-than 90 d]"

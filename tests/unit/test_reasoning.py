@@ -7,13 +7,13 @@ from cds_service.evaluation import (
     CriterionResult,
     Evaluation,
     MissingItem,
-    ParameterUse,
     PolicyHead,
     SafetyFinding,
 )
 from cds_service.evidence.answer import Finding, Status
 from cds_service.reasoning import outline
 from cds_service.record.model import Hole
+from cds_service.terminology import Parameter
 
 HOLE = Hole("vitals", "Observation?category=vital-signs", "timeout")
 FOUND = Finding("Condition/c1", "2025-02-09", "G89.29", "Chronic low back pain")
@@ -36,7 +36,7 @@ EVALUATION = Evaluation(
             sections=("Clinical Eligibility",),
             parent="CCA",
             because="three months passed",
-            parameters=(ParameterUse("days", Fraction(90), "d", None, True),),
+            parameters=(Parameter("days", Fraction(90), "d", None, True),),
             evidence=(FOUND,),
         ),
         CriterionResult(

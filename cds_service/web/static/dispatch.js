@@ -2,7 +2,7 @@
 
 import { el, list } from "./dom.js";
 
-export function performerOf(order) {
+function performerOf(order) {
   return list(order.performer)[0]?.reference;
 }
 

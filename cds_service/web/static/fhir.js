@@ -47,7 +47,7 @@ function asEntry({ type, resource, resourceId }) {
   return { resource, request: { method: "PUT", url: target } };
 }
 
-export function localReference(resource, resourceId) {
+function localReference(resource, resourceId) {
   return resource ? `${resource.resourceType}/${resource.id}` : list(resourceId)[0];
 }
 
