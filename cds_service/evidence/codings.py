@@ -45,11 +45,7 @@ def value(concepts: Iterable[object]) -> str | None:
 
 def resolve(record: PatientRecord, holder: Resource, element: object) -> Resource | None:
     """Return the resource a Reference points to, in the record or contained in its holder."""
-    written = fields.text(element, "reference")
-    if written and written.startswith("#"):
-        contained = fields.items(holder, "contained")
-        return next((one for one in contained if one.get("id") == written[1:]), None)
-    return record.resolve(written)
+    return record.resolve(fields.text(element, "reference"), holder)
 
 
 def belongs(resource: Resource, name: str, patient_id: str) -> bool:

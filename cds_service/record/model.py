@@ -88,7 +88,7 @@ class PatientRecord:
         if not isinstance(reference, str) or not reference:
             return None
         if reference.startswith("#"):
-            return contained(within, reference[1:])
+            return _contained(within, reference[1:])
         return self.by_reference.get(relative(reference))
 
     def holes_of(self, keys: Iterable[str]) -> tuple[Hole, ...]:
@@ -104,10 +104,11 @@ def relative(reference: str) -> str:
     return "/".join(parts[-2:])
 
 
-def contained(resource: Resource | None, local_id: str) -> Resource | None:
-    """Return the contained resource of that id."""
+def _contained(resource: Resource | None, local_id: str) -> Resource | None:
+    """Return the contained resource of that id; a single one need not stand in a list."""
     inside = resource.get("contained") if isinstance(resource, dict) else None
-    for item in inside if isinstance(inside, list) else ():
+    listed = [inside] if isinstance(inside, dict) else inside
+    for item in listed if isinstance(listed, list) else ():
         if isinstance(item, dict) and item.get("id") == local_id:
             return item
     return None

@@ -145,6 +145,7 @@ def test_contained_resources_resolve_within_their_resource():
     record = record_of_bundle("p1", [])
     assert record.resolve("#pr", order) is role
     assert record.resolve("#pr") is record.resolve("#x", order) is record.resolve(None) is None
+    assert record.resolve("#pr", {"contained": role}) is role
     assert record.resolve("#pr", {"contained": "odd"}) is None
 
 
