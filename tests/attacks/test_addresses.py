@@ -326,7 +326,8 @@ def test_a_reference_is_no_path(reference):
         body = lacking(server.base)
         (entry,) = body["context"]["draftOrders"]["entry"]
         entry["resource"]["reasonReference"] = [{"reference": reference}]
-        call(body)
+        assert call(body).status_code == 200
+        assert server.asked
         assert not [one for one in server.asked if ".." in one or "other" in one]
 
 
@@ -344,4 +345,6 @@ def test_the_key_server_of_a_client_is_asked_without_redirect(tmp_path):
 
 def test_every_resource_of_prefetch_is_known():
     """So that `lacking` lacks what it says: the tests above rest on it."""
-    assert not any(one.startswith("Condition/") for one in resources_of(lacking("x")["prefetch"]))
+    known = resources_of(lacking("x")["prefetch"])
+    assert known
+    assert not any(one.startswith("Condition/") for one in known)

@@ -64,7 +64,10 @@ def test_what_a_record_says_is_words(share, payers):
 def test_each_text_in_each_place(text, place):
     call = next(one for one in stories() if "cca-full-course" in str(one))
     body = PLACES[place](call, text)
-    held(answered(REVIEW, body), own_links(REVIEW, call["hookInstance"]))
+    assert body != call
+    cards = answered(REVIEW, body)
+    assert cards
+    held(cards, own_links(REVIEW, call["hookInstance"]))
 
 
 def _resources(call, kind):

@@ -13,7 +13,7 @@ from tests.spec.corpus import EXAMPLES
 
 HOOKS, FEEDBACK = "POST /cds-services/{id}", "POST /cds-services/{id}/feedback"
 GOOD, BAD = GenerationMode.POSITIVE, GenerationMode.NEGATIVE
-WITHOUT_INPUT = ("/livez", "/readyz", "/metrics", "/cds-services", "/openapi.json")
+WITHOUT_INPUT = ("/livez", "/readyz", "/metrics", "/cds-services", "/crd/cds-services")
 
 # Of twenty calls drawn, so many go to each: those that read most get most.
 SHARES = {
@@ -63,9 +63,8 @@ def test_no_call_gets_what_is_not_promised(operations, label, mode):
 
 
 def test_what_takes_no_input_answers_as_promised(operations):
-    for label, operation in operations.items():
-        if label.removeprefix("GET ") in WITHOUT_INPUT:
-            assert judged(operation.Case()).status_code == 200
+    for path in WITHOUT_INPUT:
+        assert judged(operations[f"GET {path}"].Case()).status_code == 200
 
 
 def rules(made):

@@ -19,7 +19,9 @@ MODIFIERS = re.compile(r"[?&][^=&]+:[^=&]*=")
 
 @pytest.fixture(scope="module")
 def listed():
-    return client().get("/cds-services").get_json()["services"]
+    services = client().get("/cds-services").get_json()["services"]
+    assert services
+    return services
 
 
 def of_the_guide(entry):

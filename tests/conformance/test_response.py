@@ -52,7 +52,9 @@ def calls():
 
 @pytest.fixture(scope="module")
 def cards(calls):
-    return [card for _, answer in calls for card in answer["cards"]]
+    found = [card for _, answer in calls for card in answer["cards"]]
+    assert found
+    return found
 
 
 @pytest.fixture(scope="module")

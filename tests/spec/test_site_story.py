@@ -153,6 +153,7 @@ class TestLocalRecord:
         _, plain = reviewed(built, lambda one: one, plain_rules)
         written, local = reviewed(built, localised, site_rules)
         _, unread = reviewed(built, localised, plain_rules)
+        assert list(own_codes(built.record))
         return plain, local, unread, written
 
     def test_is_written_in_no_code_of_ours(self, results):

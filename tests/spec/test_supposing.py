@@ -56,18 +56,28 @@ def test_supposing_never_makes_a_result_worse(policy):
     assert any(before < after for before, after in ranks)
 
 
-@pytest.mark.parametrize("policy", default_library().ids())
-def test_stop_that_asks_for_no_document_stays(policy):
-    for before, after in pairs(policy):
-        bare = {one.id for one in before.safety if one.effect == "stop" and not one.asks}
+def without_document(made):
+    return {one.id for one in made.safety if one.effect == "stop" and not one.asks}
+
+
+def test_stop_that_asks_for_no_document_stays():
+    tried = [pair for policy in default_library().ids() for pair in pairs(policy)]
+    stopped = [(bare, after) for before, after in tried if (bare := without_document(before))]
+    assert stopped
+    for bare, after in stopped:
         assert bare <= {one.id for one in after.safety if one.effect == "stop"}
-        assert not bare or after.determination == "not-covered"
+        assert after.determination == "not-covered"
+
+
+def ruled_out(made):
+    findings = {one.id for one in made.safety}
+    held = {one.id for one in made.criteria if one.status == "not-met" and not one.derived}
+    return held - findings
 
 
 @pytest.mark.parametrize("policy", default_library().ids())
 def test_what_the_record_rules_out_is_ruled_out_still(policy):
-    for before, after in pairs(policy):
-        findings = {one.id for one in before.safety}
-        fixed = {one.id for one in before.criteria if one.status == "not-met" and not one.derived}
-        moved = {one.id for one in after.criteria if one.supposed}
-        assert not (fixed - findings) & moved
+    fixed = [(ruled_out(before), after) for before, after in pairs(policy)]
+    assert any(names for names, _ in fixed)
+    for names, after in fixed:
+        assert not names & {one.id for one in after.criteria if one.supposed}

@@ -59,9 +59,9 @@ class TestShippedFiles:
     def test_every_outcome_is_shown_for_every_payer(self):
         shown = {(s["policy"], s["expect"]["determination"]) for s, _ in SCENARIOS.values()}
         policies = {row.policy for row in rules_of(load_settings({})).payers if row.policy}
-        for policy in policies:
-            for outcome in ("covered", "conditional", "not-covered"):
-                assert (policy, outcome) in shown
+        outcomes = ("covered", "conditional", "not-covered")
+        assert policies
+        assert {(policy, outcome) for policy in policies for outcome in outcomes} <= shown
 
     def test_every_urgency_and_effect_of_a_safety_finding_is_shown(self):
         flags = [flag for s, _ in SCENARIOS.values() for flag in s["expect"].get("redFlags", ())]

@@ -47,8 +47,12 @@ def test_ids_are_told_in_words():
 
 def test_parameters_in_the_words_are_filled_in():
     policies = default_library()
-    items = {(name,): 1 for one in policies.ids() for name in policies.versions[one][0].items}
-    assert not [row for row in sections(missing=items)["missing"] if "{$" in row[0]]
+    rules = [rule for name in policies.ids() for rule in policies.versions[name][0].safety]
+    spoken = [rule.id for rule in rules if "{$" in rule.text]
+    assert spoken
+    told = sections(flags={(name, "caution", "none"): 1 for name in spoken})["flags"]
+    assert [row[1] for row in told] == spoken
+    assert not [row for row in told if "{" in row[0]]
 
 
 def test_small_counts_are_not_told():

@@ -58,7 +58,9 @@ def changed_line(text):
 
 @pytest.mark.parametrize("text", ["", "[]", "7", "policy: 7", "policy: small"])
 def test_what_is_no_policy_at_all(text):
-    assert all(one.startswith(f"{FILE}:1: ") for one in problems(text))
+    told = problems(text)
+    assert told
+    assert all(one.startswith(f"{FILE}:1: ") for one in told)
 
 
 def test_a_cycle_through_two_rules_is_named():

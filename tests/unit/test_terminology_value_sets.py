@@ -247,6 +247,7 @@ def test_every_verified_snomed_code_is_in_a_value_set(concepts):
         for one in concept["snomed"]
         if one["status"] == "verified"
     }
+    assert codes
     assert sorted(code for code in codes if not sets(code, SNOMED)) == []
 
 
@@ -257,6 +258,7 @@ def test_no_doubtful_snomed_code_is_in_a_value_set(concepts):
         for one in concept["snomed"]
         if one["status"] != "verified"
     }
+    assert codes
     assert sorted(code for code in codes if sets(code, SNOMED)) == []
 
 
@@ -267,6 +269,7 @@ def test_every_verified_icd_prefix_is_in_a_value_set_or_reviewed(concepts):
         for one in concept["icd10cm"]
         if one.get("ok") and one["kind"] != "range"
     }
+    assert prefixes
     assert sorted(p for p in prefixes if not sets(p) and p not in REVIEWED) == []
 
 
