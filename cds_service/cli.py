@@ -6,38 +6,28 @@ Exit codes: 0 good, 1 the input is bad or a check failed, 2 wrong usage.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from functools import wraps
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import orjson
 
 from cds_service import server
 from cds_service.auth.addresses import is_loopback_host
-from cds_service.auth.register import ClientsError
+from cds_service.console import kept, told
 from cds_service.crd_report import crd
 from cds_service.evaluation import Evaluation
-from cds_service.guidance import setup_of
 from cds_service.hooks.errors import HookError
 from cds_service.hooks.request import HookRequest, parse_json, parse_request
-from cds_service.local import SiteError
 from cds_service.policies import commands
-from cds_service.policies.routing import PayersError
-from cds_service.policies.source import PolicyError
 from cds_service.policy_tests import stories
 from cds_service.reasoning import outline
 from cds_service.services import explain as review_once
 from cds_service.services import rules_of, site_of
-from cds_service.settings import SettingsError, load_settings
-from cds_service.store import StoreError
-
-if TYPE_CHECKING:
-    from cds_service.store.database import Database
+from cds_service.settings import load_settings
 
 DEMO_HOST = "127.0.0.1"
 PORT = click.IntRange(1, 65535)
@@ -53,30 +43,6 @@ port_option = click.option(
     show_envvar=True,
     help="Port to listen on.",
 )
-
-TOLD = (
-    ClientsError,
-    SettingsError,
-    PayersError,
-    PolicyError,
-    SiteError,
-    server.AddressError,
-    StoreError,
-    commands.UnknownPolicyError,
-)
-
-
-def told(command: Callable[..., None]) -> Callable[..., None]:
-    """Turn what the user can mend into one line and exit code 1."""
-
-    @wraps(command)
-    def run(*args: Any, **kwargs: Any) -> None:
-        try:
-            command(*args, **kwargs)
-        except TOLD as error:
-            raise click.ClickException(str(error)) from None
-
-    return run
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -241,23 +207,11 @@ def store() -> None:
     """Bring the store up to date, count what is in it, delete what is old."""
 
 
-@contextmanager
-def _database() -> Iterator[Database]:
-    # Imported here: SQLAlchemy would make every other command slower to start.
-    from cds_service.store.opening import database_of  # noqa: PLC0415
-
-    database = database_of(setup_of(load_settings()))
-    try:
-        yield database
-    finally:
-        database.close()
-
-
 @store.command("migrate")
 @told
 def migrate_store() -> None:
     """Bring the tables up to date; the service does so itself when it starts."""
-    with _database() as database:
+    with kept() as database:
         database.recover()
     click.echo("the tables are up to date")
 
@@ -268,7 +222,7 @@ def store_status() -> None:
     """Count what is kept."""
     from cds_service.store.upkeep import note_access, status  # noqa: PLC0415
 
-    with _database() as database:
+    with kept() as database:
         found = status(database)
         click.echo(_table(found))
         if not found["revisions behind"]:
@@ -282,7 +236,7 @@ def store_access(most: int) -> None:
     """List who looked at or removed what is kept, newest first."""
     from cds_service.store.upkeep import accesses, note_access  # noqa: PLC0415
 
-    with _database() as database:
+    with kept() as database:
         database.recover()
         for moment, actor, action, detail in accesses(database, most):
             click.echo(f"{moment:%Y-%m-%d %H:%M:%S}Z  {actor}  {action}  {detail}".rstrip())
@@ -298,7 +252,7 @@ def prune_store(days: int | None) -> None:
 
     settings = load_settings()
     before = datetime.now(UTC) - timedelta(days=days or settings.retention)
-    with _database() as database:
+    with kept() as database:
         database.recover()
         click.echo(_table(prune(database, before)))
 
@@ -324,7 +278,7 @@ def store_insight(
     days = (moment.date() if moment else None for moment in (first, last))
     span = span_of(*days, service=service, zone=settings.timezone)
     teller = tables.Teller(rules_of(settings).library, settings.insight_least)
-    with _database() as database:
+    with kept() as database:
         database.recover()
         found = database.run(lambda connection: insight(connection, span))
         note_access(database, "insight", f"{first or ''} to {last or ''} {service or ''}".strip())

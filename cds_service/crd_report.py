@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 import orjson
 
+from cds_service.console import kept, told
 from cds_service.crd.metrics import KeptCall, metric_of
 from cds_service.crd.options import service_of
 from cds_service.crd_services import HOOKS
-from cds_service.guidance import setup_of
-from cds_service.settings import load_settings
-from cds_service.store import StoreError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from cds_service.store.database import Database
 
+T = TypeVar("T")
 SERVICES = tuple(service_of(hook)["id"] for hook in HOOKS)
 SHOWN = ("given", "client", "service", "hook_instance", "orders", "policies", "determinations")
 
@@ -32,20 +31,22 @@ def crd() -> None:
 
 @crd.command()
 @click.option("--days", type=click.IntRange(1), default=30, show_default=True, help="How far back.")
+@told
 def metrics(days: int) -> None:
     """Print one CRDMetricData for each call, as JSON, one a line."""
     since = datetime.now(UTC) - timedelta(days=days)
 
-    def told(database: Database) -> list[bytes]:
+    def lines(database: Database) -> list[bytes]:
         return database.run(lambda connection: [*metric_lines(connection, since)])
 
-    for line in _looked_at("crd metrics", f"{days} days", told):
+    for line in _looked_at("crd metrics", f"{days} days", lines):
         click.echo(line)
 
 
 @crd.command()
 @click.argument("name", metavar="ID")
 @click.option("--json", "whole", is_flag=True, help="Print the calls whole, as JSON.")
+@told
 def trace(name: str, whole: bool) -> None:
     """Show which call first gave the coverage assertion, or the card, ID."""
     from cds_service.store.given import giving  # noqa: PLC0415
@@ -80,28 +81,19 @@ def _kept(connection: Connection, call: Mapping[str, Any]) -> KeptCall:
     )
 
 
-def _looked_at(action: str, detail: str, work: Any) -> Any:
+def _looked_at(action: str, detail: str, work: Callable[[Database], T]) -> T:
     """Do something with the database and note who looked."""
-    from cds_service.store.opening import database_of  # noqa: PLC0415
     from cds_service.store.upkeep import note_access  # noqa: PLC0415
 
-    try:
-        database = database_of(setup_of(load_settings()))
-        try:
-            database.recover()
-            found = work(database)
-            note_access(database, action, detail)
-        finally:
-            database.close()
-    except StoreError as error:
-        raise click.ClickException(str(error)) from None
+    with kept() as database:
+        database.recover()
+        found = work(database)
+        note_access(database, action, detail)
     return found
 
 
 def _shown(call: Mapping[str, Any]) -> str:
-    told = ((name, call[name]) for name in SHOWN)
-    lines = (f"{name:15}  {_text(value)}" for name, value in told)
-    return "\n".join(lines)
+    return "\n".join(f"{name:15}  {_text(call[name])}" for name in SHOWN)
 
 
 def _text(value: Any) -> str:

@@ -2,6 +2,7 @@ import json
 import socket
 from contextlib import closing
 from datetime import date
+from pathlib import Path
 
 import orjson
 import pytest
@@ -13,6 +14,7 @@ from cds_service.cli import main
 from cds_service.evaluation import Evaluation
 from tests.hook_calls import REQUEST, changed
 
+EXAMPLE = str(Path(__file__).parents[2] / "docs" / "examples" / "site.toml")
 EVALUATION = Evaluation(
     ("ServiceRequest/sr-1",), date(2026, 3, 16), "Coverage/c", None, "conditional"
 )
@@ -40,16 +42,43 @@ def written(tmp_path, name, value):
     return path
 
 
-COMMANDS = [[], ["demo"], ["serve"], ["explain"], ["policies"]]
-COMMANDS += [["policies", name] for name in ("list", "show", "check", "test")]
-COMMANDS += [["store"], *(["store", name] for name in ("migrate", "status", "prune"))]
+def commands(group, *path):
+    """Yield the words of a command and of all below it."""
+    yield path
+    for name, command in getattr(group, "commands", {}).items():
+        yield from commands(command, *path, name)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+COMMANDS = sorted(commands(main))
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_every_command_helps(command):
     result = run(*command, "--help")
     assert result.exit_code == 0
     assert "Usage:" in result.output
+
+
+READING = [
+    ["policies", "list"],
+    ["policies", "show", "x"],
+    ["policies", "test"],
+    ["site", "check", EXAMPLE],
+    ["store", "migrate"],
+    ["store", "status"],
+    ["store", "access"],
+    ["store", "prune"],
+    ["store", "insight"],
+    ["crd", "metrics"],
+    ["crd", "trace", "x"],
+]
+
+
+@pytest.mark.parametrize("command", READING, ids=lambda words: " ".join(words[:2]))
+def test_a_setting_that_cannot_be_used_is_told_in_one_line(command):
+    result = run(*command, MASSAGE_CDS_DEADLINE="soon")
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: MASSAGE_CDS_DEADLINE: 'soon' cannot be used")
 
 
 def test_an_unknown_command_is_wrong_usage():

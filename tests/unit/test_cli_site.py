@@ -28,13 +28,6 @@ def bad(tmp_path):
     return path
 
 
-@pytest.mark.parametrize("command", [["site"], ["site", "check"]])
-def test_helps(command):
-    result = run(*command, "--help")
-    assert result.exit_code == 0
-    assert "Usage:" in result.output
-
-
 def test_the_example_is_sound():
     result = run("site", "check", EXAMPLE)
     assert result.exit_code == 0

@@ -26,12 +26,13 @@ ROWS = [
     {"reviewer"},
     {"crd_review", "crd_pages"},
     {"crd_services"},
-    {"crd_report"},
     {"services", "policy_tests", "exploring", "insight"},
     {"card_page", "demo", "demo_pages"},
     {"observing"},
     {"app", "gateway"},
     {"server"},
+    {"console"},
+    {"crd_report"},
     {"cli"},
 ]
 RANK = {room: place for place, row in enumerate(ROWS) for room in row}
@@ -41,6 +42,7 @@ ASSEMBLERS = {
     "app",
     "card_page",
     "cli",
+    "console",
     "crd_pages",
     "crd_report",
     "crd_review",
