@@ -11,8 +11,7 @@ import orjson
 
 from cds_service.console import kept, told
 from cds_service.crd.metrics import KeptCall, metric_of
-from cds_service.crd.options import service_of
-from cds_service.crd_services import HOOKS
+from cds_service.crd.options import HOOKS, service_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

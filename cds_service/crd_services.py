@@ -15,6 +15,7 @@ from cds_service.crd.kept import given_in, noted
 from cds_service.crd.members import RefusalError
 from cds_service.crd.options import (
     COVERAGE,
+    HOOKS,
     Wishes,
     discovery_of,
     prefetch_of,
@@ -34,7 +35,6 @@ from cds_service.reviewer import Reviewer, asked_of, explanation
 from cds_service.store import CardGiven
 
 CRD = "crd"
-HOOKS = ("order-sign", "order-select", "order-dispatch")
 EARLY = frozenset({"order-select"})
 
 Json = dict[str, Any]

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from cds_service.auth.client import OPEN
 from cds_service.evaluation import Evaluation
 from cds_service.hooks.request import HookRequest
 from cds_service.observe.call import current, step
@@ -18,7 +19,6 @@ from cds_service.store import CardGiven, Guidance, NullStore, ResultGiven, Setup
 Json = dict[str, Any]
 Sent = Callable[[str, bytes], None]
 
-OPEN = "open"
 FINDINGS = "massage-cds.findings"
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from cds_service.crd.options import discovery_of, service_of
+from cds_service.crd.options import HOOKS, discovery_of, service_of
 from cds_service.crd.table import TABLE, Json, load
 
 PAGE = Path(__file__).parents[2] / "docs" / "crd.md"
 COMMAND = "python -m cds_service.crd.document"
-HOOKS = ("order-sign", "order-select", "order-dispatch")
 
 _FRAME = load("document.yaml")
 

@@ -13,11 +13,11 @@ from cds_service.crd.state import Assertion
 from cds_service.crd.table import Json
 from cds_service.record.model import PatientRecord, Resource
 from cds_service.review import Payer
+from cds_service.terminology.systems import NPI
 
 NOTED = "massage-cds.crd"
 """Member of a kept request that holds what was noted of the call."""
 
-NPI = "http://hl7.org/fhir/sid/us-npi"
 _KIND = "coverage-info"
 _REJECTED = frozenset({"http-401", "http-403"})
 

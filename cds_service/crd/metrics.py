@@ -9,9 +9,10 @@ from datetime import datetime
 from typing import Any
 
 from cards.request import listed, member
-from cds_service.crd.kept import NPI, of_kept
+from cds_service.crd.kept import of_kept
 from cds_service.crd.options import ASSOCIATED, COVERAGE
 from cds_service.crd.table import EXTENSION, Json
+from cds_service.terminology.systems import NPI
 
 _NO_DATA = ("Bundle", "OperationOutcome")
 _ENGAGEMENT = {"accepted": "accept", "overridden": "override"}

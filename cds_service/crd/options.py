@@ -19,6 +19,7 @@ COVERAGE = "coverage-info"
 MOST = "max-cards"
 
 _SERVICES = load("services.yaml")
+HOOKS = tuple(_SERVICES["services"])
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from cds_service.evidence.measures import earliest_baseline
 from cds_service.evidence.visits import KEYS as VISIT_KEYS
 from cds_service.evidence.visits import Visit, episode
 from cds_service.record.model import Hole, Resource, valued
+from cds_service.terminology.systems import LOINC
 
 CONTENT = "https://massage-cds.example.org/fhir/CodeSystem/document-content"
-LOINC = "http://loinc.org"
 SIGNED = frozenset({"final", "amended"})
 UNSIGNED = frozenset({"preliminary"})
 

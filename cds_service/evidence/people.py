@@ -14,12 +14,11 @@ from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf
 from cds_service.evidence.dates import parse_days
 from cds_service.evidence.quantities import Quantity, quantity
 from cds_service.record.model import Hole, Resource, valued
+from cds_service.record.queries import REFERENCES
 from cds_service.terminology.dialect import BARE, WORDS
-from cds_service.terminology.systems import normal_system
+from cds_service.terminology.systems import NPI, normal_system
 
 Named = Callable[[Facts, Resource], "list[Person]"]
-NPI = "http://hl7.org/fhir/sid/us-npi"
-REFERENCES = "references"
 PROFESSIONALS = frozenset({"Practitioner", "PractitionerRole"})
 SELF = {"Patient": "patient", "RelatedPerson": "related-person"}
 """Words in a role list for an order by the patient or a relative."""

@@ -16,8 +16,8 @@ from cds_service.evidence.plans import FOLLOW_UP
 from cds_service.local import Vocabulary
 from cds_service.policies.routing import PayerEntry
 from cds_service.terminology import Terminology
+from cds_service.terminology.measures import Loader
 
-Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 ASKED = {
     "document": ("content",),
     "goal": ("category",),

@@ -11,6 +11,7 @@ LOINC = "http://loinc.org"
 CPT = "http://www.ama-assn.org/go/cpt"
 HCPCS = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
 NUCC = "http://nucc.org/provider-taxonomy"
+NPI = "http://hl7.org/fhir/sid/us-npi"
 
 _OID = "urn:oid:2.16.840.1.113883.6."
 

@@ -10,12 +10,12 @@ from typing import Any, Protocol
 
 import yaml
 
+from cds_service.evidence.conditions import ACTIVE
 from cds_service.evidence.fields import codes, identity, item, items, label, text
 
 Resource = dict[str, Any]
 
 OPTIONS = Path(__file__).with_name("options.yaml")
-ACTIVE = frozenset({"active", "recurrence", "relapse"})
 NOT_A_DIAGNOSIS = frozenset({"entered-in-error", "refuted"})
 TREATS = "PractitionerRole"
 USER = "Practitioner/demo"
