@@ -122,8 +122,7 @@ class Reviewer:
 
         def further(record: PatientRecord) -> frozenset[str]:
             day, _ = self.day(drafts, request.patient_id)
-            case = Case(drafts, record, day)
-            return self._keys(payers_of(case, group_of(case, self.rules), self.rules))
+            return self._keys(self._found(Case(drafts, record, day)).payers)
 
         return self._read(request, drafts, needs, ends, None, also, further)
 

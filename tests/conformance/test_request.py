@@ -159,6 +159,21 @@ def test_what_prefetch_lacks_is_read_from_the_server(key):
     assert server.asked
 
 
+@requirement(25)
+def test_what_a_payers_policy_needs_is_read_for_orders_in_scope_alone():
+    def other(_context, order):
+        order["code"] = {"text": "Chest x-ray, two views"}
+
+    asked = {}
+    for name, change in {"massage": None, "x-ray": other}.items():
+        with serving(server_answers()) as server:
+            assert call(request(change, fhirServer=server.base)).status_code == 200
+        asked[name] = {query.split("&code")[0] for query in server.asked}
+    beyond = asked["massage"] - asked["x-ray"]
+    assert beyond
+    assert asked["x-ray"] < asked["massage"]
+
+
 @requirement(26)
 def test_null_is_asked_and_empty():
     with serving(server_answers()) as server:
