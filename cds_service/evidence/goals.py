@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
+from typing import Any
 
 from cds_service.evidence import fields
 from cds_service.evidence.answer import Answer, Finding, Status
@@ -45,14 +46,48 @@ class Goal:
 
 
 class Goals:
-    """The goals of the record, as they stand."""
+    """The goals of the record, as they stand, without those of other care."""
 
     def __init__(self, facts: Facts) -> None:
         self.goals = [
             _goal(facts, one)
             for one in facts.record.of_type("Goal")
-            if fields.text(one, "lifecycleStatus") not in DROPPED
+            if fields.text(one, "lifecycleStatus") not in DROPPED and not _other_care(facts, one)
         ]
+
+
+def _other_care(facts: Facts, resource: Resource) -> bool:
+    """Whether a goal is plainly of other care, such as one for weight or blood sugar."""
+    rules = data("goals.yaml")
+    stated = fields.known_codes(facts, fields.items(resource, "category"))
+    if any(system == rules["own-system"] for system, _ in stated):
+        return False
+    categories = {code for _, code in stated}
+    if categories and categories <= set(rules["other-categories"]):
+        return True
+    return _measures_other(facts, resource, rules) or _addresses_other(facts, resource, rules)
+
+
+def _measures_other(facts: Facts, resource: Resource, rules: Mapping[str, Any]) -> bool:
+    """Whether a goal aims at measures alone that no goal of this care aims at."""
+    groups = [set(one.groups) for one in _measures(facts, resource)]
+    return bool(groups) and all(known <= set(rules["other-measures"]) for known in groups)
+
+
+def _addresses_other(facts: Facts, resource: Resource, rules: Mapping[str, Any]) -> bool:
+    """Whether a goal addresses diagnoses alone that are no reason here and none that is treated."""
+    named = {fields.reference(one) for one in fields.items(resource, "addresses")}
+    addressed = [(name, facts.record.resolve(name) or {}) for name in named if name]
+    if not addressed or any(one.get("resourceType") != "Condition" for _, one in addressed):
+        return False
+    reasons = [one for order in facts.orders for one in fields.items(order, "reasonReference")]
+    if named & {fields.reference(one) for one in reasons}:
+        return False
+    stated = [one for order in facts.orders for one in fields.items(order, "reasonCode")]
+    codes = [one.get("code") for _, one in addressed]
+    if set(fields.coded(facts, codes)) & set(fields.coded(facts, stated)):
+        return False
+    return not fields.value_sets(facts, codes) & set(rules["treated"])
 
 
 def _goal(facts: Facts, resource: Resource) -> Goal:

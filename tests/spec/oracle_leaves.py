@@ -37,6 +37,8 @@ from tests.spec.oracle_chart import (
 )
 
 CONTENT = "https://massage-cds.example.org/fhir/CodeSystem/document-content"
+PLAN_CODES = "https://massage-cds.example.org/fhir/CodeSystem/plan-codes"
+GOALS = table("evidence/goals.yaml")
 BORROWED = ("readings", "fall", "medication-decrease", "other-order")
 
 
@@ -644,7 +646,7 @@ def goal(chart, spec):
     holes = chart.unread("goals", *(CARE if "started" in spec else ()))
     found = []
     for one in chart.of("Goal"):
-        if one["lifecycleStatus"] in ("cancelled", "rejected"):
+        if one["lifecycleStatus"] in ("cancelled", "rejected") or of_other_care(chart, one):
             continue
         kept = goal_kept(chart, one, spec)
         if kept != NOT_MET:
@@ -654,6 +656,28 @@ def goal(chart, spec):
         status = weakest(status for status, _ in found)
         found = [(UNKNOWN if status == MET and holes else status, one) for _, one in found]
     return shown(found, holes)
+
+
+def of_other_care(chart, one):
+    """Tell a goal that only diets, weights, laboratory values or other diagnoses speak of."""
+    categories = codes(*one.get("category", []))
+    if any(system == PLAN_CODES for system, _ in codings(*one.get("category", []))):
+        return False
+    if categories and categories <= {"dietary", "safety", "nursing"}:
+        return True
+    aims = [t.get("measure", {}) for t in one.get("target", [])] + [one.get("description", {})]
+    measured = TERMS.measures_coded(codings(*aims))
+    if measured and all(set(m.groups) <= {"vital", "laboratory"} for m in measured):
+        return True
+    named = [a["reference"] for a in one.get("addresses", []) if "reference" in a]
+    found = [chart.resolve({"reference": name}) for name in named]
+    if not found or any(not f or f["resourceType"] != "Condition" for f in found):
+        return False
+    meant = {r["reference"] for o in chart.orders for r in o.get("reasonReference", [])}
+    stated = [c for o in chart.orders for c in o.get("reasonCode", [])]
+    addressed = [f["code"] for f in found]
+    same = set(named) & meant or set(codings(*addressed)) & set(codings(*stated))
+    return not same and not sets(*addressed) & set(GOALS["treated"])
 
 
 def goal_kept(chart, one, spec):

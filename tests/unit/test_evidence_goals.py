@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cds_service.evidence import goals  # noqa: F401
+from tests.unit.evidence_facts import order
 from tests.unit.evidence_help import BASE, LOINC, ago, ask, coded, odd, status, visit
 
 TARGET = {
@@ -144,3 +145,61 @@ def test_odd_goals_cost_only_themselves():
     nested = [goal(targets=[{name: value}]) for name in TARGET for value in (7, [], "x", {})]
     assert asks({"measurable": True, "dated": True}, *record, *nested) == "not-met"
     assert asks({"measurable": True}, *record, *nested, goal()) == "met"
+
+
+def of_words(**more):
+    return goal(category="x", **more) | {"category": []}
+
+
+def measured_by(code):
+    return {**TARGET, "measure": coded(code, LOINC)}
+
+
+def condition(name, code):
+    return {
+        "resourceType": "Condition",
+        "id": name,
+        "code": coded(code, "http://hl7.org/fhir/sid/icd-10-cm"),
+    }
+
+
+def addressing(*names):
+    return {"addresses": [{"reference": f"Condition/{name}"} for name in names]}
+
+
+@pytest.mark.parametrize(
+    ("one", "found"),
+    [
+        pytest.param(of_words(targets=[measured_by("4548-4")]), "not-met", id="blood-sugar"),
+        pytest.param(of_words(targets=[measured_by("29463-7")]), "not-met", id="weight"),
+        pytest.param(of_words(targets=[measured_by("97909-6")]), "met", id="oswestry"),
+        pytest.param(
+            of_words(targets=[measured_by("29463-7"), TARGET]), "met", id="weight-and-oswestry"
+        ),
+        pytest.param(of_words(targets=[measured_by("99999-9")]), "met", id="measure-not-known"),
+        pytest.param(goal(targets=[measured_by("29463-7")]), "met", id="weight-in-our-category"),
+        pytest.param(goal() | {"category": [coded("dietary", "g")]}, "not-met", id="dietary"),
+        pytest.param(
+            goal() | {"category": [coded("dietary", "g"), coded("behavioral", "g")]},
+            "met",
+            id="dietary-and-behavioral",
+        ),
+        pytest.param(of_words(**addressing("sugar")), "not-met", id="for-diabetes"),
+        pytest.param(of_words(**addressing("back")), "met", id="for-back-pain"),
+        pytest.param(of_words(**addressing("sugar", "back")), "met", id="for-both"),
+        pytest.param(of_words(**addressing("gone")), "met", id="for-one-not-read"),
+        pytest.param(goal(**addressing("sugar")), "met", id="for-diabetes-in-our-category"),
+    ],
+)
+def test_goals_of_other_care_are_none(one, found):
+    record = [condition("sugar", "E11.9"), condition("back", "M54.50")]
+    assert asks({"measurable": True}, one, *record) == found
+
+
+def test_a_goal_for_the_reason_is_of_this_care_whatever_it_is():
+    known = condition("sugar", "E11.9")
+    by_reference = {"reasonReference": [{"reference": "Condition/sugar"}]}
+    by_code = {"reasonCode": [known["code"]]}
+    one = of_words(**addressing("sugar"))
+    assert asks({"measurable": True}, one, known, orders=(order(**by_reference),)) == "met"
+    assert asks({"measurable": True}, one, known, orders=(order(**by_code),)) == "met"
