@@ -10,6 +10,9 @@ from cds_service.evidence.codings import data
 from cds_service.terminology import Dialect
 
 _CLAUSE = re.compile(r"[.;:,!?\n()]+")
+_SENTENCE = re.compile(r"[.;:!?\n()]+")
+_LISTED = re.compile(r"\b(?:or|nor)\b")
+_ITEM = re.compile(r",|\b(?:or|nor)\b")
 _SPACE = re.compile(r"[\s\-_/]+")
 
 
@@ -29,15 +32,14 @@ def said(name: str, words: Mapping[str, Iterable[str]], site: Dialect | None = N
     texts = [text for place in entry.get("reads", ("note",)) for text in words.get(place, ())]
     if entry.get("alone"):
         return _nothing_else(wanted, texts)
-    return next((text for text in texts if _says(wanted, text)), None)
+    passed = _any_of(tuple(entry.get("passes-over", ())))
+    return next((text for text in texts if _says(wanted, passed, text)), None)
 
 
-def _says(wanted: re.Pattern[str], text: str) -> bool:
-    return any(
-        not _negated(clause[: match.start()])
-        for clause in _clauses(text)
-        for match in wanted.finditer(clause)
-    )
+def _says(wanted: re.Pattern[str], passed: re.Pattern[str] | None, text: str) -> bool:
+    sentences = _parts(_SENTENCE, text)
+    read = (passed.sub(" ", one) if passed else one for one in sentences)
+    return any(not _denied(one, match.start()) for one in read for match in wanted.finditer(one))
 
 
 def _nothing_else(wanted: re.Pattern[str], texts: list[str]) -> str | None:
@@ -48,8 +50,12 @@ def _nothing_else(wanted: re.Pattern[str], texts: list[str]) -> str | None:
 
 
 def _clauses(text: str) -> list[str]:
+    return _parts(_CLAUSE, text)
+
+
+def _parts(ends: re.Pattern[str], text: str) -> list[str]:
     plain = text.lower().replace("\u2019", "'")
-    parts = (_SPACE.sub(" ", part).strip() for part in _CLAUSE.split(plain))
+    parts = (_SPACE.sub(" ", part).strip() for part in ends.split(plain))
     return [part for part in parts if part]
 
 
@@ -58,17 +64,43 @@ def _bare(clause: str) -> str:
     return " ".join(word for word in clause.split() if word not in fillers)
 
 
+def _denied(sentence: str, place: int) -> bool:
+    """Whether a negation governs what stands at a place, also through a list joined by "or"."""
+    before = sentence[:place]
+    if not _LISTED.search(sentence):
+        return _negated(before.rpartition(",")[2])
+    for item in reversed(_ITEM.split(before)):
+        if _negated(item):
+            return True
+        if len(item.split()) > _reach():
+            return False
+    return False
+
+
 def _negated(before: str) -> bool:
-    words = before.split()
-    near = " ".join(words[-int(data("phrases.yaml")["reach"]) - 1 :])
+    near = " ".join(before.split()[-_reach() :])
     return any(
         re.search(rf"\b{re.escape(word)}\b", near) for word in data("phrases.yaml")["negations"]
     )
 
 
+def _reach() -> int:
+    """Return how many words, the negation among them, it governs."""
+    return int(data("phrases.yaml")["reach"]) + 1
+
+
 @lru_cache(maxsize=256)
 def _pattern(name: str, more: tuple[str, ...]) -> re.Pattern[str]:
     listed = (*data("phrases.yaml")["lists"][name]["phrases"], *more)
-    phrases = (_SPACE.sub(" ", one) for one in listed)
-    longest_first = sorted(map(re.escape, phrases), key=len, reverse=True)
+    return _compiled(listed)
+
+
+@lru_cache(maxsize=256)
+def _any_of(phrases: tuple[str, ...]) -> re.Pattern[str] | None:
+    return _compiled(phrases) if phrases else None
+
+
+def _compiled(phrases: Iterable[str]) -> re.Pattern[str]:
+    plain = (_SPACE.sub(" ", one) for one in phrases)
+    longest_first = sorted(map(re.escape, plain), key=len, reverse=True)
     return re.compile(rf"(?<!\w)(?:{'|'.join(longest_first)})(?!\w)")
