@@ -8,11 +8,12 @@ from datetime import date
 
 from cds_service.evidence import fields
 from cds_service.evidence.answer import Answer, Status, cannot_tell, not_shown
-from cds_service.evidence.context import Context, Leaf, Spec, leaf
+from cds_service.evidence.context import Context, Leaf, Spec, leaf, once
 from cds_service.evidence.dates import Days
 from cds_service.evidence.diagnoses import ConditionFact, Conditions
+from cds_service.evidence.orders import Site
 from cds_service.evidence.reasons import Asked, Reason, asked, vague
-from cds_service.evidence.sites import at_ordered_site
+from cds_service.evidence.sites import at_site
 from cds_service.evidence.visits import KEYS as VISIT_KEYS
 from cds_service.evidence.visits import episode
 from cds_service.evidence.windows import Span, span
@@ -21,6 +22,7 @@ from cds_service.terminology.systems import ICD10CM, normal_code, normal_system
 __all__ = ["Asked", "ConditionFact", "Conditions", "Reason", "asked", "condition", "latest"]
 
 NOT_KNOWN = "not-known"
+WHOLE_BODY = "whole-body"
 ACTIVE = frozenset({"active", "recurrence", "relapse"})
 SUBCATEGORY = 4
 
@@ -97,7 +99,7 @@ class _Question:
         if self.since_care:
             statuses.append(fields.since(episode(context).anchor, self.dated_by(fact)))
         if self.at_site:
-            statuses.append(at_ordered_site(fact.regions, fact.side, context.group))
+            statuses.append(at_site(fact.regions, fact.side, _treated(context)))
         if self.regions:
             statuses.append(_lies_in(fact.regions, self.regions))
         if self.beside:
@@ -140,6 +142,25 @@ def latest(facts: Iterable[ConditionFact], sets: frozenset[str]) -> date:
     """Return the first day of the newest diagnosis in the value sets; the first of all without."""
     found = (_days(fact) for fact in facts if fact.value_sets & sets)
     return max((days.first for days in found if days), default=date.min)
+
+
+@once
+def _treated(context: Context) -> tuple[Site, ...]:
+    """Return the ordered sites; where the orders name none, the places of their reasons.
+
+    A reason without a place, or of the whole body, leaves open what is treated.
+    """
+    if context.group.sites:
+        sites: tuple[Site, ...] = context.group.sites
+        return sites
+    seen = asked(context)
+    told = [
+        Site(frozenset() if WHOLE_BODY in fact.regions else fact.regions, fact.side, fact.text)
+        for fact in seen.conditions
+        if fact.reason
+    ]
+    in_words = [Site(frozenset(), None, one.text) for one in seen.reasons if not one.understood]
+    return tuple(dict.fromkeys([*told, *in_words]))
 
 
 def _kind(fact: ConditionFact) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cds_service.evidence.answer import Status
 from cds_service.evidence.orders import OrderGroup, Site
 
@@ -15,7 +17,23 @@ def relation(regions: frozenset[str], side: str | None, group: OrderGroup) -> st
     `elsewhere`: none does; `unknown`: the orders name no site, or one that is not understood, or
     the area is not known. A side that one of the two leaves open agrees with both.
     """
-    sites = group.sites
+    return _relation(regions, side, group.sites)
+
+
+def at_site(regions: frozenset[str], side: str | None, sites: Sequence[Site]) -> Status:
+    """Whether an area is among the sites."""
+    where = _relation(regions, side, sites)
+    if where == UNKNOWN:
+        return Status.UNKNOWN
+    return Status.NOT_MET if where == ELSEWHERE else Status.MET
+
+
+def at_ordered_site(regions: frozenset[str], side: str | None, group: OrderGroup) -> Status:
+    """Whether an area is treated."""
+    return at_site(regions, side, group.sites)
+
+
+def _relation(regions: frozenset[str], side: str | None, sites: Sequence[Site]) -> str:
     if not regions or not sites:
         return UNKNOWN
     touched = [_touches(site, regions, side) for site in sites]
@@ -25,14 +43,6 @@ def relation(regions: frozenset[str], side: str | None, group: OrderGroup) -> st
     if any(touched):
         return AMONG
     return ELSEWHERE if all(site.regions for site in sites) else UNKNOWN
-
-
-def at_ordered_site(regions: frozenset[str], side: str | None, group: OrderGroup) -> Status:
-    """Whether an area is treated."""
-    where = relation(regions, side, group)
-    if where == UNKNOWN:
-        return Status.UNKNOWN
-    return Status.NOT_MET if where == ELSEWHERE else Status.MET
 
 
 def _touches(site: Site, regions: frozenset[str], side: str | None) -> bool:

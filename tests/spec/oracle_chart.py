@@ -529,9 +529,20 @@ class SlowChart:
                 found.append((here, side))
         return found
 
-    def relation(self, area, side):
+    def places_of_reasons(self):
+        """Return where the diagnoses given as reasons lie; nowhere for one that does not tell."""
+        places = [(d.regions, d.side) for d in self.diagnoses() if d.reason]
+        whole = [(frozenset() if "whole-body" in area else area, side) for area, side in places]
+        in_words = [
+            (frozenset(), None)
+            for _, concept, meant, refuted, _, _ in self.reasons()
+            if not (codings(concept) or meant or refuted)
+        ]
+        return [*whole, *in_words]
+
+    def relation(self, area, side, places=None):
         """Return how an area lies to the ordered sites: only, among, elsewhere, unknown."""
-        places = self.sites()
+        places = self.sites() if places is None else places
         if not area or not places:
             return UNKNOWN
         touched = [bool(p & area) and (not side or not s or s == side) for p, s in places]

@@ -150,7 +150,7 @@ def condition(chart, spec):
         if spec.get("since") == "anchor":
             tests.append(after(dated(d, by), chart.anchor()))
         if spec.get("at") == "ordered-site":
-            where = chart.relation(d.regions, d.side)
+            where = chart.relation(d.regions, d.side, chart.sites() or chart.places_of_reasons())
             tests.append({"elsewhere": NOT_MET, UNKNOWN: UNKNOWN}.get(where, MET))
         if "region" in spec:
             tests.append(lies_in(d.regions, set(names(spec["region"]))))

@@ -194,6 +194,29 @@ def test_at_the_ordered_site(text: str, site: str | None, expected: str) -> None
     assert status_of(spec, condition("M54.50", text=text), orders=[signed]) == expected
 
 
+@pytest.mark.parametrize(
+    ("reasons", "site", "expected"),
+    [
+        pytest.param([concept("S82.61XA")], None, "met", id="the-reason-itself"),
+        pytest.param([concept("M25.571")], None, "met", id="same-place"),
+        pytest.param([concept("M25.572")], None, "not-met", id="other-side"),
+        pytest.param([concept("M54.2")], None, "not-met", id="elsewhere"),
+        pytest.param([concept("M54.2"), concept("M25.571")], None, "met", id="one-of-two"),
+        pytest.param([concept("M54.2"), concept("G89.29")], None, "unknown", id="one-placeless"),
+        pytest.param([concept("M54.2"), concept(None, "pain")], None, "unknown", id="one-in-words"),
+        pytest.param([concept("M79.7")], None, "unknown", id="whole-body"),
+        pytest.param([], None, "unknown", id="no-reason"),
+        pytest.param([concept("M25.571")], "neck", "not-met", id="the-site-goes-first"),
+    ],
+)
+def test_an_order_without_a_site_treats_where_its_reasons_are(
+    reasons: list[dict[str, Any]], site: str | None, expected: str
+) -> None:
+    signed = order(reasonCode=reasons, bodySite=[concept(None, site)] if site else None)
+    made = LEAVES["condition"].make({"in": ["fracture"], "at": "ordered-site"})
+    assert made(context(condition("S82.61XA"), orders=(signed,))).status.value == expected
+
+
 def test_body_site_goes_before_the_code() -> None:
     fact = condition("M54.50", text="low back", bodySite=[concept(None, "neck")])
     (read,) = facts_of(fact).of(Conditions).facts
