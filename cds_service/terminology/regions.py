@@ -49,7 +49,8 @@ class Regions:
         self._snomed_sides: Mapping[str, str] = data["snomed-sides"]
         self._digits: Mapping[str, Mapping[str, str]] = data["sides"]
         self._icd = {normal_code(ICD10CM, c): self._rule(one) for c, one in data["icd"].items()}
-        self._add_joints(data["joints"])
+        for limbs in (data["joints"], data["bones"]):
+            self._add_limbs(limbs)
         self._add_levels(data["levels"])
         self._words = {tuple(w.split()): self._area(one) for w, one in data["words"].items()}
         self._side_words: Mapping[str, str] = data["side-words"]
@@ -116,7 +117,7 @@ class Regions:
         at, digits = (side["at"], self._digits[side["of"]]) if side else (None, None)
         return _Rule(self._area(said["regions"]), at, digits, said.get("is"))
 
-    def _add_joints(self, data: Mapping[str, Any]) -> None:
+    def _add_limbs(self, data: Mapping[str, Any]) -> None:
         digits = self._digits[data["side"]["of"]]
         excepted = {normal_code(ICD10CM, one) for one in data["except"]}
         prefixes = set(_with_digit(data["categories"], data["at"])) - excepted
