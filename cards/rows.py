@@ -194,11 +194,12 @@ def _undated(finding: Finding, own: frozenset[str]) -> Finding:
 
 
 def worded(finding: Finding) -> Finding:
-    """Say a code as a word, and leave out a status that is the usual one."""
+    """Say a code as a word, and leave out the usual status and a code that is the text itself."""
     text = finding.text
     if _SLUG.fullmatch(text):
         text = text.replace("-", " ").capitalize()
-    value = None if finding.value in WORDS["usual-values"] else _in_units(finding.value)
+    needless = finding.value in WORDS["usual-values"] or finding.value == finding.text
+    value = None if needless else _in_units(finding.value)
     same = text == finding.text and value == finding.value
     return finding if same else replace(finding, text=text, value=value)
 

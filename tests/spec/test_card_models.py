@@ -48,7 +48,10 @@ def test_criteria_appear_met(cards_of):
         "**Result:** coverage criteria appear met. Visits in the past 365 days: 11 used + 1 "
         "ordered = 12, limit 12. This is not an approval."
     )
-    assert lines(card)[1] == "**Next:** Submit prior authorization; it is always required."
+    assert (
+        lines(card)[1]
+        == "**Next:** Submit prior authorization; the payer requires it for this order."
+    )
     table = [line for line in lines(card) if line.startswith("| ")][1:]
     assert len(table) == 3
     assert table[0].endswith("| Chronic low back pain G89.29, 2025-02-09 |")

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import orjson
 
-from cards.rows import rows_of, strongest
+from cards.rows import rows_of, strongest, worded
 from cards.tree import Tree
 from cds_service.evaluation import CriterionResult
 from cds_service.evidence.answer import Finding, Status
@@ -158,3 +158,11 @@ def test_a_diagnosis_given_twice_is_one_fact_and_names_the_condition():
     evidence = evaluation_of("cca-first-session")["CCA-D1a"].evidence
     [found] = evidence
     assert found.reference.startswith("Condition/")
+
+
+def test_a_diagnosis_without_a_name_says_its_code_once():
+    nameless = Finding("Condition/c", "2026-03-06", "R51.9", "R51.9")
+    told = worded(nameless)
+    assert (told.text, told.value, told.date) == ("R51.9", None, "2026-03-06")
+    named = Finding("Condition/c", "2026-03-06", "R51.9", "Headache")
+    assert worded(named) == named
