@@ -1,8 +1,9 @@
 """A FHIR server that logs what it is asked, and an EHR that calls the service over HTTP."""
 
 import re
+import socket
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import requests
@@ -35,6 +36,12 @@ def serve(app):
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def free_port():
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def http():

@@ -8,11 +8,11 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 from cds_service.evidence import fields
+from cds_service.evidence.anchor import anchor
 from cds_service.evidence.answer import Answer, Finding, Status, cannot_tell, not_shown, shown
 from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf
 from cds_service.evidence.dates import Days
 from cds_service.evidence.measures import KEYS as MEASURE_KEYS
-from cds_service.evidence.measures import earliest_baseline
 from cds_service.evidence.visits import KEYS as VISIT_KEYS
 from cds_service.evidence.visits import Visit, episode
 from cds_service.record.model import Hole, Resource, valued
@@ -158,7 +158,7 @@ def _judge(spec: Spec) -> Judge:
             tests.append(_concerns(one.about, about))
         tests.append(fields.recent(context.facts, one.days, limit))
         if since:
-            tests.append(fields.since(_since(context, since), one.days))
+            tests.append(fields.since(anchor(context, since), one.days))
         if days:
             tests.append(_on_day_of_care(days, episode(context).anchor, one.days))
         return fields.weakest(tests)
@@ -171,12 +171,6 @@ def _concerns(known: frozenset[str], wanted: frozenset[str]) -> Status:
     if known & wanted:
         return Status.MET
     return Status.NOT_MET if known else Status.UNKNOWN
-
-
-def _since(context: Context, since: str) -> date | None:
-    if since == "baseline":
-        return earliest_baseline(context)
-    return episode(context).anchor
 
 
 def _holds(content: frozenset[str], wanted: frozenset[str]) -> Status:

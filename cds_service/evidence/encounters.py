@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import date
 
 from cds_service.evidence import fields
+from cds_service.evidence.anchor import anchor
 from cds_service.evidence.answer import Answer, Finding, Status
 from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf
 from cds_service.evidence.dates import Days
 from cds_service.evidence.given import Treatments
 from cds_service.evidence.measures import KEYS as MEASURE_KEYS
-from cds_service.evidence.measures import earliest_baseline
 from cds_service.evidence.people import People
 from cds_service.evidence.visits import KEYS as VISIT_KEYS
-from cds_service.evidence.visits import episode
 from cds_service.record.model import Resource, valued
 
 DROPPED = frozenset({"cancelled", "entered-in-error", "unknown"})
@@ -209,7 +207,7 @@ def _judge(spec: Spec) -> Judge:
         if requester:
             tests.append(_seen_by(one.people, _requesters(context)))
         if since:
-            tests.append(fields.since(_anchor(context, since), one.days))
+            tests.append(fields.since(anchor(context, since), one.days))
         return fields.weakest(tests)
 
     return judge
@@ -219,12 +217,6 @@ def _seen_by(people: frozenset[str], requesters: frozenset[str]) -> Status:
     if people & requesters:
         return Status.MET
     return Status.NOT_MET if people and requesters else Status.UNKNOWN
-
-
-def _anchor(context: Context, since: str) -> date | None:
-    if since == "baseline":
-        return earliest_baseline(context)
-    return episode(context).anchor
 
 
 def _requesters(context: Context) -> frozenset[str]:

@@ -9,9 +9,9 @@ from tempfile import TemporaryDirectory
 
 from tests.bench.bodies import REVIEW, call_of
 from tests.bench.load import loaded
-from tests.bench.servers import floor, free_port, service
+from tests.bench.servers import floor, service
 from tests.callers import Ehr, clients_file
-from tests.live import http
+from tests.live import free_port, http
 
 CRD = "order-sign-crd"
 TOKENS = 400

@@ -1,17 +1,16 @@
 """Servers under test, each with its worker processes: how soon ready, how much CPU and memory."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from cds_service.settings import PREFIX
-from tests.live import http
+from tests.live import free_port, http
 
 OURS = "from cds_service.cli import main; main()"
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -48,12 +47,6 @@ def _cpu(pid):
 
 def _pages(pid):
     return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
-
-
-def free_port():
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -10,7 +9,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.live import http
+from tests.live import free_port, http
 
 PATIENCE = 60
 PAUSE = 0.05
@@ -31,12 +30,6 @@ def running_demo():
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(PATIENCE)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def environment(state):

@@ -4,14 +4,7 @@ import re
 
 from playwright.sync_api import expect
 
-
-def sign(page):
-    page.get_by_role("button", name="Sign order").click()
-    expect(page.locator("#progress")).to_contain_text("Answered in")
-
-
-def cards(page):
-    return page.locator("article.card")
+from tests.browser.steps import cards, sign
 
 
 def test_pick_sign_read(open_page, site):

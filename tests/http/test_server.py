@@ -2,26 +2,19 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from tempfile import TemporaryDirectory, TemporaryFile
 
 import pytest
 
 from tests.callers import Ehr, clients_file
-from tests.live import http
+from tests.live import free_port, http
 
 COMMAND = [sys.executable, "-c", "from cds_service.cli import main; main()"]
 SECONDS = 60
-
-
-def free_port():
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def answers(url):

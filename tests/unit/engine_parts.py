@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,9 +13,17 @@ from cds_service.evidence.answer import Answer, Finding, Status
 from cds_service.evidence.context import Context, Facts
 from cds_service.evidence.orders import OrderGroup
 from cds_service.policies.criteria import NOT_APPLICABLE, Outcome, Row
-from cds_service.policies.library import FRAGMENTS, PolicyLibrary, load_library, shipped
+from cds_service.policies.library import (
+    FRAGMENTS,
+    PolicyLibrary,
+    default_library,
+    load_library,
+    shipped,
+)
+from cds_service.policies.routing import load_table
 from cds_service.record.gathering import record_of_bundle
 from cds_service.record.model import Hole
+from cds_service.review import Rules
 from cds_service.terminology import Terminology
 
 DAY = date(2026, 3, 16)
@@ -129,6 +138,11 @@ def fragments() -> list[tuple[str, str]]:
 def library(*policies: dict[str, Any]) -> PolicyLibrary:
     texts = [(f"policy-{i}.yaml", yaml.safe_dump(data)) for i, data in enumerate(policies)]
     return load_library([*fragments(), *texts])
+
+
+@cache
+def rules() -> Rules:
+    return Rules(default_library(), load_table(), Terminology.load(), ZONE)
 
 
 def order(visits: int | None = 4, site: str | None = "Neck", **more: Any) -> dict[str, Any]:

@@ -1,23 +1,13 @@
 """One order under every policy."""
 
-from functools import cache
-
 import pytest
 
 from cds_service.comparison import compare
-from cds_service.policies.library import default_library
-from cds_service.policies.routing import load_table
 from cds_service.record.gathering import record_of_bundle
-from cds_service.review import Case, Rules, review
-from cds_service.terminology import Terminology
-from tests.unit.engine_parts import DAY, MEMBER, ZONE, condition, order
+from cds_service.review import Case, review
+from tests.unit.engine_parts import DAY, MEMBER, condition, order, rules
 
 PAIN = condition("G89.29", "pain")
-
-
-@cache
-def rules():
-    return Rules(default_library(), load_table(), Terminology.load(), ZONE)
 
 
 def case(*resources, orders=None):

@@ -1,31 +1,18 @@
 """What a picture of scores shows of records that are complete, sparse and odd."""
 
 from datetime import timedelta
-from functools import cache
 
 import pytest
 
 from cds_service.course import courses
 from cds_service.pictured import shown
-from cds_service.policies.library import default_library
-from cds_service.policies.routing import load_table
 from cds_service.record.gathering import record_of_bundle
-from cds_service.review import Case, Rules
-from cds_service.terminology import Terminology
-from tests.unit.engine_parts import DAY, ZONE, condition, order
-from tests.unit.evidence_help import observation, visit
+from cds_service.review import Case
+from tests.unit.engine_parts import DAY, condition, order, rules
+from tests.unit.evidence_help import ago, observation, visit
 
 FUNCTION = "71959-1"
 NDI = "82237-9"
-
-
-@cache
-def rules():
-    return Rules(default_library(), load_table(), Terminology.load(), ZONE)
-
-
-def ago(days):
-    return (DAY - timedelta(days=days)).isoformat()
 
 
 def coverage(name):

@@ -3,6 +3,7 @@
 import pytest
 
 from cds_service.evidence import vocabulary
+from tests.unit.evidence_facts import timing
 from tests.unit.evidence_help import DAY, ICD, ago, coded, count, status
 
 vocabulary.load()
@@ -94,10 +95,6 @@ def test_reasons_in_words_can_be_passed_over(spec, expected):
     reasons = [coded("M54.2", ICD), {"text": "tension"}]
     given = order(reasonCode=reasons)
     assert status("reason", {"in": ["hip-pain"]} | spec, orders=(given,)) == expected
-
-
-def timing(**repeat):
-    return {"occurrenceTiming": {"repeat": repeat}}
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,9 @@
 from datetime import timedelta
 
 from cds_service.hooks.request import DraftOrder, HookRequest
-from cds_service.policies.library import default_library
-from cds_service.policies.routing import load_table
 from cds_service.record.gathering import Gathering
-from cds_service.review import Rules
 from cds_service.reviewer import Reviewer
-from cds_service.terminology import Terminology
-from tests.unit.engine_parts import DAY, MEMBER, ZONE, condition, order
+from tests.unit.engine_parts import DAY, MEMBER, condition, order, rules
 
 EXERCISE = {"coding": [{"system": "http://www.ama-assn.org/go/cpt", "code": "97110"}]}
 THERAPIST = {
@@ -39,8 +35,7 @@ class InRounds:
 
 
 def gathered(reader, *orders):
-    rules = Rules(default_library(), load_table(), Terminology.load(), ZONE)
-    reviewer = Reviewer(rules, reader, 5.0, lambda: DAY + timedelta(days=1))
+    reviewer = Reviewer(rules(), reader, 5.0, lambda: DAY + timedelta(days=1))
     drafts = tuple(DraftOrder(at, one) for at, one in enumerate(orders, start=1))
     request = HookRequest("order-sign", "", "p1", None, None, {}, drafts)
     found = reviewer.gather(request)
