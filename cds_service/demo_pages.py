@@ -19,7 +19,6 @@ from cds_service.store import StoreError
 from cds_service.store.insight import Insight, span_of
 from cds_service.web.exploring import exploring_blueprint
 from cds_service.web.insight import Days, Source, Told, insight_blueprint
-from cds_service.web.navigation import navigation
 from cds_service.web.policies import Stories, StoryLine, policies_blueprint
 
 
@@ -30,7 +29,6 @@ def add_pages(app: Flask, settings: Settings, reviewer: Reviewer, client: Client
     stories = _stories(settings, rules)
     app.register_blueprint(policies_blueprint(rules.library, rules.payers, stories))
     app.register_blueprint(insight_blueprint(_numbers(reviewer)))
-    app.context_processor(lambda: {"navigation": navigation()})
     app.register_blueprint(exploring_blueprint(explorer, max_body=settings.max_body))
 
 

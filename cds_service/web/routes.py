@@ -67,6 +67,7 @@ def web_blueprint(
         static_url_path="/assets",
     )
     blueprint.after_request(protect)
+    blueprint.app_context_processor(lambda: {"navigation": navigation()})
     _add_page(blueprint, View(store, place, bool(sign), outside, largest))
     _add_upload(blueprint, store, largest)
     if outside:
@@ -133,7 +134,7 @@ def _add_page(blueprint: Blueprint, view: View) -> None:
     @blueprint.get("/")
     def page() -> tuple[str, int]:
         shown, status = view.page(request.args)
-        return render_template("page.html", **shown, navigation=navigation()), status
+        return render_template("page.html", **shown), status
 
 
 def _chosen(chart: Chart, key: str, patient: dict[str, Any] | None) -> dict[str, Any] | None:
