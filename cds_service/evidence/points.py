@@ -225,7 +225,7 @@ class Readings:
         """
         written, unit = number_of(holder)
         value = value_of(measure, written, unit)
-        if written is None:
+        if written is None and "valueQuantity" in holder:
             value = limit_of(measure, holder) or value
         answers = self._answers(measure, holder) if measure.kind != "number" else NO_ANSWERS
         if not source.days or not (value.values or answers):
