@@ -13,7 +13,7 @@ from cds_service.crd.state import Assertion
 from cds_service.crd.table import EXTENSION, TABLE, Json, parse_day
 from cds_service.evidence.scope import PROCEDURES
 from cds_service.record.model import Resource, relative
-from cds_service.terminology.systems import normal_system
+from cds_service.terminology.systems import normal
 
 _BILLING: str = TABLE["billing-options"]
 
@@ -112,12 +112,11 @@ def billing_codes(order: Resource, listed_codes: frozenset[str] = frozenset()) -
     """
     order_code = order.get("code")
     stated = listed(member(order_code, "coding"))
-    found = {
-        (system, coding["code"].strip()): None
+    coded = [
+        normal(member(coding, "system"), member(coding, "code"))
         for coding in [*stated, *_options(order_code)]
-        if isinstance(member(coding, "code"), str)
-        and (system := normal_system(member(coding, "system"))) in PROCEDURES
-    }
+    ]
+    found = dict.fromkeys(one for one in coded if one and one[0] in PROCEDURES)
     spoken_of = [one for one in found if one[1] in listed_codes] or [*found]
     return [{"system": system, "code": code} for system, code in spoken_of]
 

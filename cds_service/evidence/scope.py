@@ -14,7 +14,7 @@ from cds_service.evidence.people import performers
 from cds_service.evidence.phrases import said
 from cds_service.record.model import Resource
 from cds_service.terminology import Terminology
-from cds_service.terminology.systems import CPT, HCPCS, normal_system
+from cds_service.terminology.systems import CPT, HCPCS, normal
 
 PROCEDURES = frozenset({CPT, HCPCS})
 NOT_SIGNED = frozenset({"entered-in-error", "revoked", "completed"})
@@ -55,7 +55,8 @@ def _reference(order: Resource, position: int) -> str:
 def procedure_codes(order: Resource, terminology: Terminology) -> frozenset[str]:
     """Return the codes of a ServiceRequest in the systems for procedures."""
     coded = fields.coded_by(terminology, [fields.item(order, "code")])
-    return frozenset(code.strip() for system, code in coded if normal_system(system) in PROCEDURES)
+    known = filter(None, (normal(system, code) for system, code in coded))
+    return frozenset(code for system, code in known if system in PROCEDURES)
 
 
 def order_words(order: Resource) -> dict[str, list[str]]:

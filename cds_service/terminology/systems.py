@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
@@ -13,6 +14,8 @@ HCPCS = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
 NUCC = "http://nucc.org/provider-taxonomy"
 NPI = "http://hl7.org/fhir/sid/us-npi"
 
+# Level I of HCPCS is CPT; claims add modifiers to a code, and some orders keep them.
+_LEVEL_ONE = re.compile(r"(\d{5})(?:[- ][A-Z0-9]{2})*")
 _OID = "urn:oid:2.16.840.1.113883.6."
 
 ALIASES = {
@@ -61,3 +64,16 @@ def normal_code(system: str, code: str) -> str:
     """Return a code as the look-ups hold it: ICD-10-CM without dot, every code trimmed."""
     code = code.strip()
     return code.replace(".", "").upper() if system == ICD10CM else code
+
+
+def normal(system: str | None, code: object) -> tuple[str, str] | None:
+    """Return canonical system and code as the look-ups hold them; None where either is lacking.
+
+    A CPT code is one also under HCPCS, whose first level it is, and with modifiers behind it.
+    """
+    canonical = normal_system(system)
+    if canonical is None or not isinstance(code, str):
+        return None
+    if canonical in (CPT, HCPCS) and (found := _LEVEL_ONE.fullmatch(code.strip().upper())):
+        return CPT, found[1]
+    return canonical, normal_code(canonical, code)

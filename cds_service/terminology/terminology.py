@@ -15,7 +15,7 @@ from cds_service.terminology.measures import (
     read_catalogue,
 )
 from cds_service.terminology.regions import Place, Regions, read_regions
-from cds_service.terminology.systems import LOINC, normal_code, normal_system
+from cds_service.terminology.systems import LOINC, normal, normal_code, normal_system
 from cds_service.terminology.value_sets import Index, ValueSet, read_value_sets
 
 _REMEMBERED_CODES = 65536
@@ -80,10 +80,8 @@ class Terminology:
 
     def label(self, system: str | None, code: str) -> str | None:
         """Return our own short label of a code, or None when we have none."""
-        canonical = normal_system(system)
-        if canonical is None or not isinstance(code, str):
-            return None
-        return self._index.label(canonical, normal_code(canonical, code))
+        known = normal(system, code)
+        return self._index.label(*known) if known else None
 
     @cached_property
     def measures(self) -> Mapping[str, Measure]:
@@ -205,10 +203,8 @@ class Terminology:
         return tuple(found)
 
     def _find(self, system: str | None, code: str) -> frozenset[str]:
-        canonical = normal_system(system)
-        if canonical is None or not isinstance(code, str):
-            return frozenset()
-        return self._index.holders(canonical, normal_code(canonical, code))
+        known = normal(system, code)
+        return self._index.holders(*known) if known else frozenset()
 
 
 @lru_cache(1)
