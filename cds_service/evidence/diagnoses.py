@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, timedelta
 
 from cds_service.evidence import fields
@@ -11,9 +12,12 @@ from cds_service.evidence.context import Facts
 from cds_service.evidence.dates import Days, parse_days
 from cds_service.evidence.fields import Coding
 from cds_service.record.model import Resource, valued
+from cds_service.terminology.systems import ICD10CM, SNOMED, normal_system
 
 DUE_TO = "http://hl7.org/fhir/StructureDefinition/condition-dueTo"
 INACTIVE = frozenset({"inactive", "remission", "resolved"})
+_CODED = frozenset({ICD10CM, SNOMED})
+_NAMED = 3
 
 
 @valued
@@ -86,6 +90,7 @@ class Conditions:
         for resource in facts.record.of_type("Condition"):
             if isinstance(resource, dict):
                 self._take(resource, facts)
+        self.notes += _uncompared(self.facts)
         withdrawn = facts.record.retracted.get("Condition", ())
         self.mistaken = [condition_fact(resource, facts) for resource in withdrawn]
 
@@ -101,6 +106,20 @@ class Conditions:
             self.notes.append(f"{fact.reference} bears a date after the order's and is left out.")
         else:
             self.facts.append(fact)
+
+
+def _uncompared(found: Iterable[ConditionFact]) -> list[str]:
+    """Name diagnoses that no rule can know, for they bear no code of a system that rules use."""
+    unknown = [
+        one.text
+        for one in found
+        if not (one.over or one.value_sets or _CODED & {normal_system(s) for s, _ in one.codings})
+    ]
+    if not unknown:
+        return []
+    more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
+    named = ", ".join(unknown[:_NAMED])
+    return [f"Without an ICD-10-CM or SNOMED CT code, and so held against no rule: {named}{more}"]
 
 
 def _future(fact: ConditionFact, on: date) -> bool:

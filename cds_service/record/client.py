@@ -6,6 +6,7 @@ Every failure is a short reason beside the data read before it.
 from __future__ import annotations
 
 import logging
+from codecs import BOM_UTF8
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
@@ -131,7 +132,7 @@ class FhirClient:
         return page, None if page else "not-fhir"
 
     def _json(self, url: str) -> Any:
-        body = self._body(url)
+        body = self._body(url).removeprefix(BOM_UTF8)
         try:
             return orjson.loads(body)
         except orjson.JSONDecodeError:

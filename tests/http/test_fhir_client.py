@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import time
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -94,6 +95,11 @@ def test_a_compressed_body_is_read():
         handler.send(body, **{"Content-Encoding": "gzip"})
 
     with asked(answer) as (reading, _):
+        assert ids(reading) == ["c1"]
+
+
+def test_a_byte_order_mark_is_no_harm():
+    with asked(raw(BOM_UTF8 + json.dumps(bundle(CONDITION)).encode())) as (reading, _):
         assert ids(reading) == ["c1"]
 
 

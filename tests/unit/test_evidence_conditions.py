@@ -375,6 +375,22 @@ def test_notes_on_what_was_left_out() -> None:
     assert "Condition/c1" in facts.of(Conditions).notes[0]
 
 
+def uncoded(name: str, **more: Any) -> dict[str, Any]:
+    return condition("", name, **more) | {"code": {"text": name}}
+
+
+def test_notes_on_what_no_rule_can_know() -> None:
+    clot = uncoded("Clot in the right leg")
+    local = condition("DX-7", "c2", text="Bone pain", system="http://ehr.example.org/dx")
+    facts = facts_of(
+        clot, local, condition("M54.50", "c3"), uncoded("Flu", clinicalStatus="resolved")
+    )
+    (note,) = facts.of(Conditions).notes
+    assert note.endswith("held against no rule: Clot in the right leg, Bone pain")
+    many = facts_of(*(uncoded(f"Pain {place}") for place in range(5)))
+    assert many.of(Conditions).notes[0].endswith("Pain 0, Pain 1, Pain 2 and 2 more")
+
+
 def test_left_out_by_another_value_set() -> None:
     spec = {"in": "musculoskeletal-pain", "not-in": ["neck-pain"]}
     assert status_of(spec, condition("M54.2")) == "not-met"
