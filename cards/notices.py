@@ -42,7 +42,7 @@ def no_policy_card(evaluations: Sequence[Evaluation], request: CardRequest) -> D
     return Draft(
         kind="no-policy",
         key=tuple(part for item in unrouted for part in identity(item)),
-        indicator="warning" if blocking else "info",
+        indicator="warning" if any(map(_open, unrouted)) else "info",
         rank=20,
         summary=summary("no-policy", view),
         detail=detail("no-policy", view),
@@ -50,6 +50,10 @@ def no_policy_card(evaluations: Sequence[Evaluation], request: CardRequest) -> D
         orders=orders,
         suggestions=suggestions,
     )
+
+
+def _open(evaluation: Evaluation) -> bool:
+    return evaluation.determination == "conditional"
 
 
 def _gap(evaluation: Evaluation) -> str:

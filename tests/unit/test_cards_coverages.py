@@ -65,6 +65,14 @@ def test_a_coverage_that_nobody_can_read(case, rules):
     assert [one["label"] for one in card["suggestions"]] == ["Task - verify coverage"]
 
 
+def test_a_coverage_that_was_not_answered_for_is_an_open_question():
+    found = evaluation(
+        policy=None, coverage=None, determination="conditional", gap="unread-coverage", missing=()
+    )
+    [card] = render([found], request())
+    assert card["indicator"] == "warning"
+
+
 @pytest.mark.parametrize(
     ("gap", "words"),
     [
