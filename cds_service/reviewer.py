@@ -76,7 +76,9 @@ class Reviewer:
         day, notes = self.day(drafts, request.patient_id)
         ends = request.arrived + self.deadline
         first = self.read_first(request, drafts, ends)
-        found = self._found(Case(drafts, first, day, notes=notes, selected=selected(request)))
+        case = Case(drafts, first, day, notes=notes, selected=selected(request))
+        with step("review"):
+            found = self._found(case)
         if not found.group.orders:
             return found
         record = self.read_rest(request, found.case, found.payers, ends)
@@ -85,12 +87,12 @@ class Reviewer:
         if record.by_reference is first.by_reference:
             return replace(found, case=case)
         # What was read since may tell who treats, and who pays.
-        return self._found(case)
+        with step("review"):
+            return self._found(case)
 
     def _found(self, case: Case) -> Gathered:
-        with step("review"):
-            group = group_of(case, self.rules)
-            payers = payers_of(case, group, self.rules) if group.orders else ()
+        group = group_of(case, self.rules)
+        payers = payers_of(case, group, self.rules) if group.orders else ()
         return Gathered(case, group, payers)
 
     def evaluations(self, gathered: Gathered) -> list[Evaluation]:

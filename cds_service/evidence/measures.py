@@ -318,7 +318,18 @@ def _tests(spec: Spec) -> Iterator[Test]:
     elif spec.get("since") == "anchor":
         yield lambda context: _since(episode(context).anchor)
     if ends := frozenset(fields.names(spec.get("ended-by"))):
-        yield lambda context: _not_before(latest(context.facts.of(Conditions).facts, ends))
+        yield lambda context: _not_ended(context, ends)
+
+
+def _not_ended(context: Context, sets: frozenset[str]) -> Fits:
+    """Tell whether a point is of the day of the newest diagnosis in the sets, or later.
+
+    A diagnosis that could not be read may have ended it.
+    """
+    fits = _not_before(latest(context.facts.of(Conditions).facts, sets))
+    if not fields.holes_of(context, "conditions"):
+        return fits
+    return lambda point: fields.weakest([fits(point), Status.UNKNOWN])
 
 
 def _not_before(day: date) -> Fits:

@@ -480,6 +480,7 @@ def time_of(chart, point, spec, status):
         sets_ = set(names(spec["ended-by"]))
         ends = [d.began.first for d in chart.diagnoses() if d.sets & sets_ and d.began]
         tests.append(told(all(point.day >= end for end in ends)))
+        tests.append(UNKNOWN if chart.unread("conditions") else MET)
     return weakest(tests)
 
 
