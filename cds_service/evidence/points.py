@@ -14,15 +14,7 @@ from cds_service.evidence.context import Facts
 from cds_service.evidence.dates import Days, parse_days
 from cds_service.evidence.form_items import item_answers, known_items, via_item, via_items
 from cds_service.evidence.forms import Form, Forms, meant, yes_or_no
-from cds_service.evidence.values import (
-    Value,
-    flags_of,
-    limit_of,
-    number_of,
-    shown,
-    value_of,
-    word_of,
-)
+from cds_service.evidence.values import Value, flags_of, shown, value_of, word_of
 from cds_service.record.model import Resource, valued
 from cds_service.terminology import Measure, promis
 
@@ -223,10 +215,7 @@ class Readings:
 
         None when it says nothing that can be used.
         """
-        written, unit = number_of(holder)
-        value = value_of(measure, written, unit)
-        if written is None and "valueQuantity" in holder:
-            value = limit_of(measure, holder) or value
+        value = value_of(measure, holder)
         answers = self._answers(measure, holder) if measure.kind != "number" else NO_ANSWERS
         if not source.days or not (value.values or answers):
             self._leave_out(measure, source, value)

@@ -17,18 +17,6 @@ NUMBERS = ("valueDecimal", "valueInteger", "valueString")
 NO_FLAGS: frozenset[str] = frozenset()
 
 
-def number_of(holder: Resource) -> tuple[object, str | None]:
-    """Return a number as written, and its unit; a value with a comparator is no number."""
-    quantity = holder.get("valueQuantity")
-    if quantity and isinstance(quantity, dict):
-        value = None if quantity.get("comparator") else quantity.get("value")
-        return value, fields.text(quantity, "code") or fields.text(quantity, "unit")
-    for name in NUMBERS:
-        if name in holder and fields.number(holder[name]) is not None:
-            return holder[name], None
-    return None, None
-
-
 @valued
 class Value:
     """A number as written, as it counts on the measure's scale, and as people read it."""
@@ -39,21 +27,34 @@ class Value:
     said: str | None
 
 
-def value_of(measure: Measure, written: object, unit: str | None) -> Value:
-    """Return what is written as a value of a measure; what is no number has none."""
+def value_of(measure: Measure, holder: Resource) -> Value:
+    """Return the number that an Observation or an answer holds, as a value of a measure.
+
+    One with a comparator ("< 15") has the ends of what it can mean; what is no number has none.
+    """
+    quantity = holder.get("valueQuantity")
+    if quantity and isinstance(quantity, dict):
+        unit = fields.text(quantity, "code") or fields.text(quantity, "unit")
+        if comparator := quantity.get("comparator"):
+            return _limit(measure, fields.number(quantity.get("value")), unit, comparator)
+        return _number(measure, quantity.get("value"), unit)
+    for name in NUMBERS:
+        if name in holder and fields.number(holder[name]) is not None:
+            return _number(measure, holder[name], None)
+    return Value(None, None, (), None)
+
+
+def _number(measure: Measure, written: object, unit: str | None) -> Value:
     plain = isinstance(written, (int, float, str)) and not isinstance(written, bool)
     return _known_value(measure, written if plain else None, unit)
 
 
-def limit_of(measure: Measure, holder: Resource) -> Value | None:
-    """Return what "< 15" says of a measure, as the ends of what it can mean; None for a number."""
-    quantity = fields.item(holder, "valueQuantity")
-    comparator, limit = quantity.get("comparator"), fields.number(quantity.get("value"))
+def _limit(measure: Measure, limit: Fraction | None, unit: str | None, comparator: object) -> Value:
     if limit is None or not isinstance(comparator, str):
-        return None
-    unit = fields.text(quantity, "code") or fields.text(quantity, "unit")
+        return Value(None, unit, (), None)
     ends = measure.beyond(limit, unit, comparator)
-    return Value(limit, unit, ends, f"{comparator} {_said(limit, unit)}") if ends else None
+    said = f"{comparator} {_said(limit, unit)}" if ends else None
+    return Value(limit if ends else None, unit, ends, said)
 
 
 @lru_cache(maxsize=4096)
