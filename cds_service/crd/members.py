@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from cds_service.evidence.answer import Status
 from cds_service.evidence.coverage import CoverageFact, coverages_of, on_file
@@ -38,26 +39,31 @@ class RefusalError(Exception):
 
 @dataclass(frozen=True)
 class Member:
-    """A payer that answers, `readable` telling whether it is known which one it is."""
+    """A payer that answers, `readable` telling whether it could be read which one it is."""
 
     payer: Payer
     readable: bool = True
 
     @property
     def in_force(self) -> bool:
-        """Whether the coverage is active and not known to lie outside its period."""
-        return self.payer.in_force
+        """Whether the coverage is not known to be inactive or outside its period."""
+        coverage = self.payer.coverage
+        return self.payer.in_force or (coverage is not None and not coverage.read)
 
 
 def members_of(case: Case, group: OrderGroup, rules: Rules) -> list[Member]:
     """Return the payers that answer for the orders, those whose coverage is named or the only one.
+
+    An order beside others of which nothing that it names could be read is answered for by a member
+    that is not readable: silence would look like "nothing to say".
 
     Raises RefusalError: 412 where no coverage could be read; 400 where there is none, where there
     are several and none is named, and where none is of a payer that is served here.
     """
     record = case.record
     orders = [order.resource for order in group.orders]
-    chosen = [one for one in coverages_of(record, orders, case.day, rules.zone) if one.read]
+    named = coverages_of(record, orders, case.day, rules.zone)
+    chosen = [one for one in named if one.read]
     everything = on_file(record, case.day, rules.zone)
     _refuse_choice(group.orders, everything.values())
     found = chosen or ([] if _all_named(group.orders) else [*everything.values()])
@@ -68,7 +74,17 @@ def members_of(case: Case, group: OrderGroup, rules: Rules) -> list[Member]:
     if not served:
         raise _not_served()
     _refuse_nameless(served)
-    return served
+    unread = _all_that_is_named([one for one in named if not one.read], group.orders)
+    return [*served, *(Member(payer_of(one, case.day, rules), readable=False) for one in unread)]
+
+
+def _all_that_is_named(
+    unread: Iterable[CoverageFact], orders: Iterable[OrderFact]
+) -> list[CoverageFact]:
+    """Return the unread coverages of orders that name none that was read."""
+    found = {one.reference: one for one in unread}
+    lost = [order.coverages for order in orders if found.keys() >= set(order.coverages)]
+    return [found[name] for name in dict.fromkeys(chain.from_iterable(lost))]
 
 
 def _refuse_nameless(members: Iterable[Member]) -> None:

@@ -53,11 +53,12 @@ def state_of(evaluation: Evaluation, around: Circumstances) -> str:
     fits = {
         "no-member-found": not around.member,
         "no-active-coverage": not around.in_force,
-        "unrouted": around.readable and _unrouted(evaluation),
+        "payer-unread": not around.readable,
+        "unrouted": _unrouted(evaluation),
         "no-code": evaluation.gap == "no-code",
         "code-not-listed": evaluation.gap == "code-not-listed",
         "stopped": evaluation.determination == "not-covered" and stopped,
-        "unread": not around.readable or _hole_decides(evaluation),
+        "unread": _hole_decides(evaluation),
         evaluation.determination: True,
     }
     return next(str(state) for state in TABLE["states"] if fits.get(state))

@@ -48,7 +48,7 @@ def _items(assertion: Assertion) -> list[str]:
     """Return what the result rests on."""
     evaluation = assertion.evaluation
     if assertion.state == "unread":
-        return _unread(evaluation) or [str(_WORDS["payer"])]
+        return _unread(evaluation)
     if assertion.state == "not-covered":
         return _unmet(evaluation) or [str(_WORDS["criteria"])]
     if assertion.state == "conditional":
@@ -58,7 +58,7 @@ def _items(assertion: Assertion) -> list[str]:
 
 def _unread(evaluation: Evaluation) -> list[str]:
     bearing = [hole for item in undecided(evaluation) for hole in item.holes]
-    return _unique(hole.query for hole in holes_of(bearing or evaluation.unread))
+    return _unique(hole.query for hole in holes_of(bearing))
 
 
 def _unmet(evaluation: Evaluation) -> list[str]:

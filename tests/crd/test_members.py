@@ -98,6 +98,39 @@ class TestSeveralCoverages:
         assert part(ehr.only(answer), "coverage")["reference"] == "Coverage/cca-01-coverage-1"
 
 
+class TestOneOfTwoOrdersWhoseCoverageIsLost:
+    def told(self, *references, version="2.2"):
+        """Sign two orders, the second of which names these coverages; return what is told of it."""
+        body = body_of("cca-01", change=named("Coverage/cca-01-coverage-1"))
+        entry = copy.deepcopy(body["context"]["draftOrders"]["entry"][0])
+        entry["resource"]["id"] = "beside"
+        named(*references)(entry["resource"])
+        body["context"]["draftOrders"]["entry"].append(entry)
+        sent = ehr.updated(ehr.call(body, version=version))
+        (about,) = {*sent} - {"beside"}
+        (first,) = information_of(sent[about])
+        assert part(first, "coverage") == {"reference": "Coverage/cca-01-coverage-1"}
+        return information_of(sent["beside"])
+
+    def test_it_is_told_that_nothing_can_be_told(self):
+        (told,) = self.told("Coverage/lost")
+        assert part(told, "coverage") == {"reference": "Coverage/lost"}
+        assert part(told, "covered") == "indeterminate"
+        assert parts(told, "reason")[0]["coding"][0]["code"] == "technical"
+        assert breaches(told, "2.2") == []
+
+    @pytest.mark.parametrize("version", ["2.0", "both"])
+    def test_it_is_conditional_where_the_version_has_no_such_code(self, version):
+        (told,) = self.told("Coverage/lost", version=version)
+        assert part(told, "covered") == "conditional"
+        assert "who pays could not be read" in text_of(told)
+        assert breaches(told, version) == []
+
+    def test_a_second_coverage_beside_one_that_was_read_may_be_anybodys(self):
+        (told,) = self.told("Coverage/cca-01-coverage-1", "Coverage/lost")
+        assert part(told, "coverage") == {"reference": "Coverage/cca-01-coverage-1"}
+
+
 class TestNoCoverage:
     def test_none_on_file_is_refused(self):
         refused(body_of("cca-01", without("cca-01", "Coverage"), unnamed), 400, "no coverage")
@@ -253,6 +286,10 @@ class TestTechnicalTrouble:
                 one["payor"] = [{"reference": "Organization/cca-01-payor-cca"}]
         told = ehr.only(ehr.call(body_of("cca-01", found), version="2.2"))
         assert part(told, "covered") == "indeterminate"
+        (reason,) = parts(told, "reason")
+        assert reason["coding"][0]["code"] == "technical"
+        assert "who pays could not be read" in reason["text"]
+        assert breaches(told, "2.2") == []
 
 
 class TestSafetyStop:
