@@ -11,7 +11,7 @@ from fhir_fixtures.stories import build, read_story
 from tests import postgres
 from tests.hapi.server import Hapi
 from tests.java_tools import lacking
-from tests.live import FhirServer, Service, serve
+from tests.live import UNHURRIED, FhirServer, Service, serve
 from tests.shared import SHARED, VARIABLE
 
 NO_SKIP = "MASSAGE_CDS_NO_SKIP"
@@ -71,7 +71,7 @@ def fhir_server():
 @pytest.fixture(scope="session")
 def service():
     """The real service on a loopback port, open to loopback FHIR servers."""
-    app = create_app(load_settings({}), open_access=True, demo=False)
+    app = create_app(load_settings(UNHURRIED), open_access=True, demo=False)
     with serve(app) as url:
         yield Service(url)
 

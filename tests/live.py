@@ -14,6 +14,9 @@ from cds_service.sandbox import SandboxStore, sandbox_blueprint
 from tests.oracle import checked
 
 UNTOLD = {"_count", "_format", "_sort", "_offset", "page", "_page"}
+UNHURRIED = {"MASSAGE_CDS_DEADLINE": "60"}
+"""Settings of a service under test whose answers are not about time: the machine may be busy."""
+
 TOKEN = re.compile(r"\{\{\s*%?context\.(\w+)\s*\}\}")
 
 

@@ -9,6 +9,7 @@ from cds_service.record.queries import catalogue
 from cds_service.settings import load_settings
 from fhir_fixtures.stories import build, read_story
 from tests.crd.rules import information_of
+from tests.live import UNHURRIED
 from tests.oracle import CheckedClient
 
 CASES = Path(__file__).parents[1] / "spec" / "cases"
@@ -42,7 +43,8 @@ def demo_names():
 
 @cache
 def app(store=None, **variables):
-    settings = load_settings({f"MASSAGE_CDS_{name}": value for name, value in variables.items()})
+    chosen = {f"MASSAGE_CDS_{name}": value for name, value in variables.items()}
+    settings = load_settings(UNHURRIED | chosen)
     made = create_app(settings, open_access=True, demo=False, store=store)
     made.testing = True
     made.test_client_class = CheckedClient
