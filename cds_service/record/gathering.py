@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from cds_service.record.bundle import Entry, page_of
-from cds_service.record.model import Hole, PatientRecord, Resource, relative
+from cds_service.record.model import Hole, PatientRecord, Resource, base_of, relative
 from cds_service.record.prefetch import State, Supply
 from cds_service.record.queries import catalogue
 
@@ -35,15 +35,17 @@ class Gathering:
     """Resources as they come in, one version of each, only this patient's.
 
     Retracted resources (entered-in-error) stay known here, so that nobody asks for them again, and
-    are left out of the record.
+    are left out of the record. `server` is the base URL of the FHIR server, where one is known:
+    the patient of that id on another server is somebody else.
     """
 
-    def __init__(self, patient_id: str) -> None:
+    def __init__(self, patient_id: str, server: str | None = None) -> None:
         self.patient_id = patient_id
         self.asked: set[str] = set()
         self.tried: set[str] = set()
         self.unfinished: dict[str, Supply] = {}
         self.drafts: dict[str, Resource] = {}
+        self._base = base_of(f"{server.rstrip('/')}/Patient/{patient_id}") if server else None
         self._own = {f"Patient/{patient_id}"}
         self._known: dict[Any, Resource] = {}
         self._aliases: dict[str, str] = {}
@@ -58,7 +60,7 @@ class Gathering:
             resource_type = resource.get("resourceType")
             if not isinstance(resource_type, str):
                 continue
-            foreign = self._foreign(resource_type, resource)
+            foreign = self._foreign(resource_type, resource, entry.get("fullUrl"))
             if foreign is None:
                 self._add(resource_type, resource, entry.get("fullUrl"))
             else:
@@ -177,7 +179,7 @@ class Gathering:
     def _is_the_patient(self, resource: Resource) -> bool:
         return resource.get("resourceType") == "Patient" and resource.get("id") == self.patient_id
 
-    def _foreign(self, resource_type: str, resource: Resource) -> str | None:
+    def _foreign(self, resource_type: str, resource: Resource, url: Any) -> str | None:
         if resource_type in catalogue().shared_types:
             return None
         if resource_type == "Patient":
@@ -186,7 +188,14 @@ class Gathering:
         if reference is None:
             return NO_PATIENT
         mine = reference in self._own or relative(reference) in self._own
-        return None if mine else ANOTHER_PATIENT
+        return None if mine and self._here(reference, url) else ANOTHER_PATIENT
+
+    def _here(self, reference: str, url: Any) -> bool:
+        """Whether a reference leads to the server asked, or to where its entry says it is filed."""
+        base = base_of(reference)
+        if base is None or self._base in (None, base):
+            return True
+        return isinstance(url, str) and base_of(url) == base
 
     def _turn_away(self, key: str, resource_type: str, reason: str) -> None:
         # Without the type: it is whatever the sender wrote there.

@@ -104,6 +104,18 @@ def relative(reference: str) -> str:
     return "/".join(parts[-2:])
 
 
+def base_of(url: str) -> str | None:
+    """Return where a resource's absolute URL leads: the server's "host/path"; None for others.
+
+    http and https are the same: proxies change one into the other.
+    """
+    scheme, found, rest = url.partition("://")
+    if not found or scheme.lower() not in ("http", "https"):
+        return None
+    host, _, path = rest.split("/_history/", maxsplit=1)[0].partition("/")
+    return "/".join([host.lower(), *path.split("/")[:-2]])
+
+
 def _contained(resource: Resource | None, local_id: str) -> Resource | None:
     """Return the contained resource of that id; a single one need not stand in a list."""
     inside = resource.get("contained") if isinstance(resource, dict) else None

@@ -78,7 +78,9 @@ class RecordReader:
         """
         began = perf_counter_ns()
         earlier = record.gathering if record else None
-        gathering = earlier if isinstance(earlier, Gathering) else Gathering(patient_id)
+        gathering = (
+            earlier if isinstance(earlier, Gathering) else Gathering(patient_id, fhir_server)
+        )
         client = self._client(fhir_server, token, deadline)
         given = tuple(dict.fromkeys(references))
         most = self.limits.max_references

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cds_service.record.gathering import record_of_bundle, supersedes
+from cds_service.record.gathering import Gathering, record_of_bundle, supersedes
 from cds_service.record.model import Resource
 from tests.shared import SHARED, needs_shared
 
@@ -51,6 +51,31 @@ def test_others_are_dropped_and_named(resource: Resource, reason: str):
     assert [r["id"] for r in record.of_type("Condition")] == ["mine"]
     assert [(h.query, h.reason) for h in record.holes_of(["conditions"])] == [("Condition", reason)]
     assert record.holes_of(["goals", "patient"]) == ()
+
+
+HERE = "https://ehr.example.org/fhir"
+INSIDE = "http://10.0.0.7:8080/r4"
+
+
+@pytest.mark.parametrize(
+    ("server", "subject", "filed", "taken"),
+    [
+        (HERE, f"{HERE}/Patient/p1", None, True),
+        (f"{HERE}/", "http://EHR.example.org/fhir/Patient/p1/_history/2", None, True),
+        (HERE, "https://elsewhere.example.org/fhir/Patient/p1", None, False),
+        (HERE, "https://ehr.example.org/other/fhir/Patient/p1", f"{HERE}/Condition/c1", False),
+        (HERE, f"{INSIDE}/Patient/p1", f"{INSIDE}/Condition/c1", True),
+        (None, "https://elsewhere.example.org/fhir/Patient/p1", None, True),
+    ],
+    ids=["here", "written otherwise", "elsewhere", "beside", "behind a proxy", "no server known"],
+)
+def test_the_patient_of_that_id_on_another_server_is_somebody_else(server, subject, filed, taken):
+    gathering = Gathering("p1", server)
+    gathering.take("conditions", [{"resource": condition(patient=subject), "fullUrl": filed}])
+    record = gathering.record()
+    assert [one["id"] for one in record.of_type("Condition")] == ["c1"] * taken
+    reasons = [hole.reason for hole in record.holes.get("conditions", ())]
+    assert reasons == ["another-patient"] * (not taken)
 
 
 def test_another_patients_patient_is_not_this_one():
