@@ -67,6 +67,9 @@ def judge(query: Query, value: Any) -> Supply:
             "prefetch %s: nothing of type %s in it, ignored", query.key, query.resource_type
         )
         return _ABSENT
+    if page.entries and value["resourceType"] != "Bundle" and not query.is_read:
+        # One resource where a search was asked for: nobody says that it is all.
+        return Supply(State.INCOMPLETE, page.entries, matches=page.matches)
     return _judge_page(page, query)
 
 

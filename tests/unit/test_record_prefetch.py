@@ -37,7 +37,6 @@ NOTE = {
         (bundle(entry(CONDITION), total=1), State.SUPPLIED),
         (bundle({"resource": CONDITION}, None, 5, {"resource": "x"}), State.SUPPLIED),
         (bundle(entry(CONDITION), entry(NOTE, "outcome")), State.SUPPLIED),
-        (CONDITION, State.SUPPLIED),
         (None, State.EMPTY),
         (bundle(), State.EMPTY),
         ({"resourceType": "Bundle"}, State.EMPTY),
@@ -57,6 +56,7 @@ NOTE = {
         (bundle(entry(CONDITION), link=NEXT), State.INCOMPLETE),
         (bundle(entry(CONDITION), total=2), State.INCOMPLETE),
         (bundle(total=2), State.INCOMPLETE),
+        (CONDITION, State.INCOMPLETE),
         (bundle(entry(CONDITION), entry({"resourceType": "Organization"}, "include"), total=2),
          State.INCOMPLETE),
         (bundle(entry(CONDITION), total=True, link="next"), State.SUPPLIED),
@@ -72,6 +72,7 @@ def test_a_read_cannot_be_empty():
     assert judge(patient, bundle()).state is State.ABSENT
     found = bundle(entry({"resourceType": "Patient", "id": "p1"}))
     assert judge(patient, found).state is State.SUPPLIED
+    assert judge(patient, {"resourceType": "Patient", "id": "p1"}).state is State.SUPPLIED
 
 
 def test_an_error_keeps_its_reason_and_the_data_beside_it():
