@@ -1,11 +1,15 @@
 """What tests share: the service and a FHIR server on loopback, and the rule against skips."""
 
+import logging
 import os
+import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from cds_service.app import create_app
+from cds_service.observe import logs
 from cds_service.settings import load_settings
 from fhir_fixtures.stories import build, read_story
 from tests import postgres
@@ -56,6 +60,24 @@ def pytest_make_collect_report(collector):
         report.outcome = "failed"
         report.longrepr = f"{collector.nodeid} was skipped although {NO_SKIP}=1"
     return report
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was():
+    """Take back what a command that ran in this process did to logging, which lasts as long."""
+    loggers = [logging.getLogger(name) for name in (None, *logs.OURS)]
+    levels = [one.level for one in loggers]
+    handlers = loggers[0].handlers[:]
+    hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
+    yield
+    for one, level in zip(loggers, levels, strict=True):
+        one.setLevel(level)
+    for added in {*loggers[0].handlers}.difference(handlers):
+        if isinstance(added.formatter, logs.JsonLines | logs.PlainLines):
+            loggers[0].removeHandler(added)
+    if sys.excepthook is not hooks[0]:
+        sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
+        logging.captureWarnings(False)
 
 
 @pytest.fixture(scope="session")
