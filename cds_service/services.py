@@ -30,10 +30,9 @@ from cds_service.policies.library import (
 )
 from cds_service.policies.routing import TABLE, load_table, with_site
 from cds_service.record.client import Limits, fhir_session
-from cds_service.record.gathering import record_of_bundle
 from cds_service.record.pool import FetchPool
 from cds_service.record.queries import catalogue_of, prefetch_templates
-from cds_service.record.reader import RecordReader
+from cds_service.record.reader import RecordReader, record_of_bundle
 from cds_service.review import Case, Rules, group_of, review
 from cds_service.reviewer import Reviewer, asked_of, selected
 from cds_service.settings import Settings, load_settings
@@ -167,7 +166,7 @@ def _order_select(reviewer: Reviewer) -> Service:
 
 def _case_of(request: HookRequest, bundle: Mapping[str, Any], rules: Rules, today: date) -> Case:
     drafts = [draft.resource for draft in request.draft_orders]
-    record = record_of_bundle(request.patient_id, bundle)
+    record = record_of_bundle(request.patient_id, bundle, drafts)
     day, notes = order_day(drafts, request.patient_id, today, rules.zone, rules.terminology)
     return Case(drafts, record, day, notes=notes, selected=selected(request))
 

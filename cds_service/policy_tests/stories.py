@@ -15,7 +15,7 @@ from typing import Any
 from cds_service.evaluation import Evaluation
 from cds_service.policies.source import PolicyError, read_source
 from cds_service.policy_tests.judge import differences
-from cds_service.record.gathering import record_of_bundle
+from cds_service.record.reader import record_of_bundle
 from cds_service.review import Case, Rules, review
 from cds_service.terminology.source import Problem, Source
 from fhir_fixtures.stories import ORDER_DATE, StoryError, build, check_story

@@ -207,10 +207,8 @@ class Gathering:
             self.miss(key, query.hole(reason))
 
 
-def record_of_bundle(
-    patient_id: str, resources: Mapping[str, Any] | Sequence[Any]
-) -> PatientRecord:
-    """Return the complete record that a Bundle, or a list of resources, holds.
+def bundled(patient_id: str, resources: Mapping[str, Any] | Sequence[Any]) -> Gathering:
+    """Return the complete record that a Bundle, or a list of resources, holds, in the making.
 
     What is not in it is not there: no key is a hole, save where a resource is another patient's.
     """
@@ -223,7 +221,7 @@ def record_of_bundle(
         keys = catalogue().keys_of(resource_type) if isinstance(resource_type, str) else ()
         for key in keys or ("others",):
             gathering.take(key, (entry,))
-    return gathering.record()
+    return gathering
 
 
 def _all_entries(resources: Mapping[str, Any] | Sequence[Any]) -> Sequence[Entry]:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from cds_service.record.client import FhirClient, Limits, Reading, fhir_session
 from cds_service.record.fetching import Fetching, Job
-from cds_service.record.gathering import Gathering, retracted
+from cds_service.record.gathering import Gathering, bundled, retracted
 from cds_service.record.model import Hole, PatientRecord, Resource, relative
 from cds_service.record.pool import FetchPool
 from cds_service.record.prefetch import Supply, supplies_of
@@ -193,6 +193,11 @@ class _Call:
         self.gathering.forget_holes("patient")
         return None
 
+    def miss_all(self) -> None:
+        """Name as holes what references lead to and was not read."""
+        for reference in self._missing():
+            self._miss_reference(literal_type(reference) or "", self._refused())
+
     def _missing(self) -> list[str]:
         people = self._people()
         roles = self._people_of_roles(people)
@@ -311,6 +316,25 @@ def _finish(client: FhirClient, supply: Supply | None, forms: Sequence[str]) -> 
     reading = client.follow(supply.next_url, supply.matches)
     lost = not reading.entries and _ASK_AGAIN.fullmatch(reading.reason or "")
     return client.fetch(forms) if lost else reading
+
+
+def record_of_bundle(
+    patient_id: str, resources: Mapping[str, Any] | Sequence[Any], orders: Iterable[Resource] = ()
+) -> PatientRecord:
+    """Return the record that a Bundle, or a list of resources, holds, whole as it is.
+
+    What no search would find in it is not there; what it or the orders refer to by name, and what
+    is not in it, is a hole.
+    """
+    gathering = bundled(patient_id, resources)
+    gathering.lend(orders)
+    references = order_references(orders)
+    queries = catalogue().queries
+    most = Limits().max_references
+    call = _Call(gathering, None, references, None, "absent", most, queries)
+    call.need(queries)
+    call.miss_all()
+    return gathering.record()
 
 
 def order_references(orders: Iterable[Any]) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cds_service.policies.library import default_library
 from cds_service.policy_tests.stories import read_tests, shipped_tests
-from cds_service.record.gathering import record_of_bundle
+from cds_service.record.reader import record_of_bundle
 from cds_service.review import Case, review
 from cds_service.services import rules_of
 from cds_service.settings import load_settings

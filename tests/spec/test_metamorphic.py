@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cds_service.policies.library import default_library
-from cds_service.record.gathering import record_of_bundle
 from cds_service.record.model import Hole, PatientRecord
 from cds_service.record.queries import catalogue
+from cds_service.record.reader import record_of_bundle
 from fhir_fixtures.stories import ORDER_DATE
 from tests.spec.corpus import chart_of, charts, evaluations, outcomes, policy_test_charts
 from tests.spec.records import has_partial_dates, mapped, name_of, shifted

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cds_service.reasoning import outline
-from cds_service.record.gathering import record_of_bundle
+from cds_service.record.reader import record_of_bundle
 from cds_service.review import Case, review
 from cds_service.services import rules_of
 from cds_service.settings import load_settings

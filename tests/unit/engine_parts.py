@@ -21,8 +21,8 @@ from cds_service.policies.library import (
     shipped,
 )
 from cds_service.policies.routing import load_table
-from cds_service.record.gathering import record_of_bundle
 from cds_service.record.model import Hole
+from cds_service.record.reader import record_of_bundle
 from cds_service.review import Rules
 from cds_service.terminology import Terminology
 

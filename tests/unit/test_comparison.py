@@ -3,7 +3,7 @@
 import pytest
 
 from cds_service.comparison import compare
-from cds_service.record.gathering import record_of_bundle
+from cds_service.record.reader import record_of_bundle
 from cds_service.review import Case, review
 from tests.unit.engine_parts import DAY, MEMBER, condition, order, rules
 

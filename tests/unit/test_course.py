@@ -6,7 +6,7 @@ import pytest
 
 from cds_service.course import courses
 from cds_service.pictured import shown
-from cds_service.record.gathering import record_of_bundle
+from cds_service.record.reader import record_of_bundle
 from cds_service.review import Case
 from tests.unit.engine_parts import DAY, condition, order, rules
 from tests.unit.evidence_help import ago, observation, visit

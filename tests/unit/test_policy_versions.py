@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from cds_service.policies.routing import load_table
-from cds_service.record.gathering import record_of_bundle
+from cds_service.record.reader import record_of_bundle
 from cds_service.review import Case, Rules, review
 from cds_service.terminology import Terminology
 from fhir_fixtures.stories import build

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from cds_service.record.gathering import Gathering, record_of_bundle, supersedes
+from cds_service.record.gathering import Gathering, supersedes
 from cds_service.record.model import Resource
+from cds_service.record.reader import record_of_bundle
 from tests.shared import SHARED, needs_shared
 
 
@@ -185,3 +186,30 @@ def test_real_charts_are_read_whole(path: Path):
     lost = [r for r in resources if r not in record.of_type(r["resourceType"])]
     assert all("subject" not in resource for resource in lost)
     assert len(lost) == len([hole for holes in record.holes.values() for hole in holes])
+
+
+REFERRING = {
+    "medications": ("Medication", {"resourceType": "MedicationRequest", "id": "m1",
+        "subject": {"reference": "Patient/p1"}, "status": "active",
+        "medicationReference": {"reference": "Medication/lost"}}),
+    "references": ("Organization", {"resourceType": "Coverage", "id": "v1",
+        "beneficiary": {"reference": "Patient/p1"},
+        "payor": [{"reference": "Organization/lost"}]}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("key", "referring"), REFERRING.items(), ids=REFERRING)
+def test_what_a_bundle_refers_to_and_does_not_hold_is_a_hole(key: str, referring: Any):
+    kind, resource = referring
+    record = record_of_bundle("p1", [PATIENT, resource])
+    assert [(h.query, h.reason) for h in record.holes_of([key])] == [(kind, "absent")]
+    found = {"resourceType": kind, "id": "lost"}
+    assert record_of_bundle("p1", [PATIENT, resource, found]).holes == {}
+
+
+def test_what_an_order_refers_to_and_nobody_holds_is_a_hole():
+    order = {"resourceType": "ServiceRequest", "performer": [{"reference": "Practitioner/lost"}]}
+    record = record_of_bundle("p1", [PATIENT], [order])
+    assert [(h.query, h.reason) for h in record.holes_of(["references"])] == [
+        ("Practitioner", "absent")
+    ]

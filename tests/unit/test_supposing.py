@@ -4,7 +4,7 @@ import orjson
 import pytest
 
 from cds_service.policies.routing import PayerEntry
-from cds_service.record.gathering import record_of_bundle
+from cds_service.record.reader import record_of_bundle
 from cds_service.review import Case, Rules, review
 from cds_service.terminology import Terminology
 from tests.unit.engine_parts import (

@@ -16,7 +16,7 @@ import pytest
 import fhir_fixtures
 from cds_service.evidence.context import Context
 from cds_service.evidence.orders import OrderGroup
-from cds_service.record.gathering import record_of_bundle
+from cds_service.record.reader import record_of_bundle
 from cds_service.review import Case, facts_of, review
 from cds_service.services import rules_of
 from cds_service.settings import load_settings
