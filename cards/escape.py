@@ -7,8 +7,6 @@ import re
 from datetime import date
 from fractions import Fraction
 
-from markupsafe import Markup
-
 SUMMARY_LIMIT = 139
 
 _INVISIBLE = re.compile(r"[\x00-\x20\x7f-\xa0\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff]+")
@@ -19,8 +17,17 @@ _MAIL = re.compile(r"(?<=[\w.+-])@(?=\w)")
 _SYNTAX = re.compile(r"([\\`*_\[\]|~])")
 _BLOCK = re.compile(r"^(?:(?P<number>\d{1,9})(?P<dot>[.)])(?=\s|$)|(?P<mark>[-+#=]))")
 _LONGEST = 300
-# Most texts are plain words: they need no escaping, whatever stands around them.
-_HARMLESS = re.compile(r"(?!.*\bwww\.)[A-Za-z(][A-Za-z0-9 ,.()%/';-]{0,200}", re.I)
+# Words and numbers in which nothing acts but, perhaps, an address.
+_HARMLESS = re.compile(
+    r"[A-Za-z(][A-Za-z0-9 ,.()%/';-]{0,200}"
+    r"|(?!\d{1,9}[.)](?: |$))(?=.{1,200}$)\d[A-Za-z0-9,.()%/';-]*(?: [A-Za-z0-9,.()%/';-]+)*"
+)
+
+
+class Marked(str):
+    """Markdown of ours, in which the texts of a record have been escaped."""
+
+    __slots__ = ()
 
 
 def text_of(value: object) -> str:
@@ -36,19 +43,29 @@ def text_of(value: object) -> str:
 
 def plain(value: object) -> str:
     """Return one line of plain text for summaries and labels, without anything like a tag."""
-    if isinstance(value, str) and _HARMLESS.fullmatch(value):
+    if isinstance(value, str) and _harmless(value):
         return value.strip()
     return " ".join(_TAG.sub(" ", text_of(value)).split())
 
 
-def markdown(value: object) -> Markup:
-    """Return text that GitHub-flavoured Markdown and HTML show as it is; Markup is ours, kept."""
-    if isinstance(value, Markup):
+def markdown(value: object) -> str:
+    """Return text that GitHub-flavoured Markdown and HTML show as it is; our own is kept."""
+    if isinstance(value, Marked):
         return value
-    if isinstance(value, str) and _HARMLESS.fullmatch(value):
-        return Markup(value)
-    text = html.escape(_without_links(fit(text_of(value), _LONGEST)), quote=False)
-    return Markup(_BLOCK.sub(_escape_block, _SYNTAX.sub(r"\\\1", text)))
+    text = value if isinstance(value, str) else text_of(value)
+    return text if _harmless(text) else _escaped(text)
+
+
+def _harmless(text: str) -> bool:
+    """Whether a text needs no escaping, whatever stands around it, as most do not."""
+    if not _HARMLESS.fullmatch(text):
+        return False
+    return "www." not in text.lower() or not _LINK.search(text)
+
+
+def _escaped(text: str) -> str:
+    shown = html.escape(_without_links(fit(text_of(text), _LONGEST)), quote=False)
+    return _BLOCK.sub(_escape_block, _SYNTAX.sub(r"\\\1", shown))
 
 
 def fit(text: str, room: int) -> str:

@@ -1,7 +1,8 @@
-"""The words: templates compiled once, short labels from `words.yaml`."""
+"""The words: templates compiled once, short labels from `words.yaml`, findings and lists."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from cards.escape import bare, markdown, plain, sentence, short
+from cards.escape import Marked, bare, markdown, plain, sentence, short
+from cds_service.evidence.answer import Finding
+from cds_service.record.model import Hole
 
 _HERE = Path(__file__).parent
 
@@ -24,22 +27,6 @@ def load(name: str) -> dict[str, Any]:
 WORDS = load("words.yaml")
 
 
-def _environment(finalize: Any, autoescape: bool) -> Environment:
-    made = Environment(
-        loader=FileSystemLoader(_HERE / "templates"),
-        undefined=StrictUndefined,
-        autoescape=autoescape,
-        finalize=finalize,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-    )
-    for function in (sentence, short, bare, day, reason):
-        made.filters[function.__name__] = function
-    made.globals |= {"words": WORDS}
-    return made
-
-
 def day(value: object) -> str:
     """Return the calendar part of a FHIR date or dateTime."""
     return str(value)[:10] if value else ""
@@ -52,8 +39,63 @@ def reason(word: str) -> str:
     return str(told).format(rest) if told else word
 
 
-_PLAIN = _environment(plain, autoescape=False)
-_MARKDOWN = _environment(markdown, autoescape=True)
+def some(texts: Sequence[str], most: int) -> Marked:
+    """Return the first of several texts within a sentence, and how many more there are."""
+    told = [markdown(bare(text)) for text in texts[:most]]
+    return Marked("; ".join(told + _more(texts, most)))
+
+
+def named(holes: Iterable[Hole]) -> Marked:
+    """Return what could not be read, each with its reason."""
+    told = (
+        f"{markdown(hole.query)} ({markdown(hole.key)}: {markdown(reason(hole.reason))})"
+        for hole in holes
+    )
+    return Marked(", ".join(told))
+
+
+def evidence(findings: Sequence[Finding], most: int) -> Marked:
+    """Return the first of several findings, and how many more there are."""
+    told = "; ".join(map(_finding, findings[:most]))
+    return Marked(" ".join([told, *_more(findings, most)]))
+
+
+def proof(because: str, findings: Sequence[Finding], most: int) -> Marked:
+    """Return why a criterion is what it is, and what shows it."""
+    joint = ": " if because and findings else ""
+    return Marked(f"{markdown(bare(because))}{joint}{evidence(findings, most)}")
+
+
+def _finding(finding: Finding) -> str:
+    value = f" {markdown(finding.value)}" if finding.value else ""
+    dated = f", {markdown(day(finding.date))}" if finding.date else ""
+    doubt = f" {WORDS['lists']['suspected']}" if finding.suspected else ""
+    return f"{markdown(finding.text)}{value}{dated}{doubt}"
+
+
+def _more(items: Sequence[object], most: int) -> list[str]:
+    rest = len(items) - most
+    return [str(WORDS["lists"]["more"]).format(rest)] if rest > 0 else []
+
+
+def _environment(finalize: Callable[[object], str]) -> Environment:
+    """Return an environment in which whatever a template inserts is made harmless."""
+    made = Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        undefined=StrictUndefined,
+        finalize=finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    for function in (sentence, short, bare, day, reason, some, named, evidence, proof):
+        made.filters[function.__name__] = function
+    made.globals |= {"words": WORDS}
+    return made
+
+
+_PLAIN = _environment(plain)
+_MARKDOWN = _environment(markdown)
 
 
 def summary(name: str, view: dict[str, Any]) -> str:
