@@ -55,9 +55,11 @@ def suggestions_of(wishes: Iterable[Wish], request: CardRequest) -> tuple[list[J
     for wish in wishes:
         suggestion = None if wish.key in made else suggest(wish, request)
         changes = _touches(suggestion)
-        if suggestion and not changes & touched and len(made) < WORDS["show"]["suggestions"]:
+        if suggestion and not changes & touched:
             made[wish.key] = suggestion
             touched |= changes
+        if len(made) == WORDS["show"]["suggestions"]:
+            break
     return [*made.values()], _exclude(made)
 
 
@@ -129,8 +131,9 @@ def _steps(action: Json, wish: Wish, request: CardRequest, view: Json) -> list[J
 
 def _drafted(created: Resource, request: CardRequest) -> bool:
     """Whether the same order is among those to be signed, as after an accepted suggestion."""
-    wanted = created["resourceType"], _concept(created)
-    return any((it.get("resourceType"), _concept(it)) == wanted for it in request.orders.values())
+    kind = created["resourceType"]
+    alike = [it for it in request.orders.values() if it.get("resourceType") == kind]
+    return any(_concept(it) == _concept(created) for it in alike)
 
 
 def _concept(order: Resource) -> tuple[Any, list[tuple[Any, Any]]]:
@@ -221,13 +224,13 @@ def _conditions(wish: Wish, request: CardRequest) -> list[Resource]:
 
 def fill(template: Any, values: Mapping[str, Any]) -> Any:
     """Return a copy of a resource template with "$name" filled in, without what stays empty."""
+    if isinstance(template, str):
+        return values[template[1:]] if template.startswith("$") else template
     if isinstance(template, dict):
-        filled = {key: fill(item, values) for key, item in template.items()}
-        return {key: item for key, item in filled.items() if item not in (None, "", [], {})}
+        filled = [(key, fill(item, values)) for key, item in template.items()]
+        return {key: item for key, item in filled if item not in (None, "", [], {})}
     if isinstance(template, list):
-        return [item for item in (fill(item, values) for item in template) if item]
-    if isinstance(template, str) and template.startswith("$"):
-        return values[template[1:]]
+        return [item for item in [fill(item, values) for item in template] if item]
     return template
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -30,7 +30,7 @@ def coverage_card(
     if evaluation.policy is None or evaluation.determination == "not-applicable":
         return None
     view = view_of(evaluation, request)
-    wishes = [wish for wish in wishes_of(evaluation, view) if wish.key not in offered]
+    wishes = (wish for wish in wishes_of(evaluation, view) if wish.key not in offered)
     suggestions, one_of = suggestions_of(wishes, request)
     covered = evaluation.determination == "covered"
     return Draft(
@@ -202,13 +202,14 @@ def _configured(deciding: Iterable[CriterionResult]) -> list[Parameter]:
 
 def _dates(deciding: Iterable[CriterionResult], evaluation: Evaluation) -> Json | None:
     """Return the period over which the evidence was written, plan and order aside."""
-    days = sorted(
-        item.date[:10]
+    own = {*evaluation.orders, evaluation.coverage}
+    days = [
+        item.date
         for criterion in deciding
         for item in criterion.evidence
-        if item.date and item.reference not in (*evaluation.orders, evaluation.coverage)
-    )
-    return {"first": days[0], "last": days[-1]} if days else None
+        if item.date and item.reference not in own
+    ]
+    return {"first": min(days)[:10], "last": max(days)[:10]} if days else None
 
 
 def _route(evaluation: Evaluation) -> str | None:
@@ -238,25 +239,25 @@ def _open_places(deciding: Iterable[CriterionResult]) -> list[str]:
     return _places(((place_of(item), item.id) for item in undecided), with_rules=True)
 
 
-def wishes_of(evaluation: Evaluation, view: Json) -> list[Wish]:
-    """Return the clicks that help, as the view of an evaluation has it."""
+def wishes_of(evaluation: Evaluation, view: Json) -> Iterator[Wish]:
+    """Yield the clicks that help, as the view of an evaluation has it."""
+    items = sorted(_offered(evaluation, view), key=lambda item: not item.blocking)
+    if view["state"] != "unread":
+        yield from _dose_wish(evaluation, items)
     diagnoses = _reason_evidence(evaluation.criteria)
     found = tuple(finding for fact in view["held"] for finding in fact.evidence)
-    items = sorted(_offered(evaluation, view), key=lambda item: not item.blocking)
-    wishes = [
-        Wish(
-            key=item.action,
-            orders=evaluation.orders,
-            note=note("task-note", view | {"item": item}),
-            item=item.text,
-            evidence=found if about_findings(item.action) else diagnoses,
-            amount=evaluation.approvable_now,
-            questionnaire=item.questionnaire,
-        )
-        for item in items
-        if item.action
-    ]
-    return [*(_dose_wish(evaluation, items) if view["state"] != "unread" else []), *wishes]
+    about = {name: view[name] for name in ("evaluation", "policy", "described")}
+    for item in items:
+        if item.action:
+            yield Wish(
+                key=item.action,
+                orders=evaluation.orders,
+                note=note("task-note", about | {"item": item}),
+                item=item.text,
+                evidence=found if about_findings(item.action) else diagnoses,
+                amount=evaluation.approvable_now,
+                questionnaire=item.questionnaire,
+            )
 
 
 def _offered(evaluation: Evaluation, view: Json) -> list[MissingItem]:
@@ -278,10 +279,14 @@ def _dose_wish(evaluation: Evaluation, items: Sequence[MissingItem]) -> list[Wis
 
 
 def _reason_evidence(criteria: Iterable[CriterionResult]) -> tuple[Finding, ...]:
-    met = (item for item in criteria if item.counts and item.status is Status.MET)
-    found = (finding for item in met for finding in item.evidence)
-    diagnoses = (finding for finding in found if finding.reference.startswith("Condition/"))
-    return tuple({finding.reference: finding for finding in diagnoses}.values())
+    diagnoses = {
+        finding.reference: finding
+        for item in criteria
+        if item.counts and item.status is Status.MET
+        for finding in item.evidence
+        if finding.reference.startswith("Condition/")
+    }
+    return tuple(diagnoses.values())
 
 
 def _links(missing: Iterable[MissingItem], request: CardRequest) -> list[dict[str, Any]]:

@@ -13,7 +13,8 @@ import yaml
 from fhir.resources.R4B import get_fhir_model_class
 
 from cards import action_keys, render
-from cards.actions import Wish, suggest
+from cards.actions import Wish, suggest, suggestions_of
+from cards.words import WORDS
 from cds_service.evaluation import Amount
 from cds_service.evidence.answer import Finding
 from cds_service.evidence.context import Facts
@@ -289,6 +290,15 @@ def test_consults_differ_by_what_they_ask():
     drafted = made["resource"] | {"id": "sr-9"}
     assert suggest(wish("refer-obgyn"), request(order(), drafted)) is None
     assert suggest(wish("refer-oncologist"), request(order(), drafted))
+
+
+def test_no_more_clicks_are_made_than_a_card_has_room_for():
+    keys = ["link-note", "record-plan", "write-letter", "record-goal", "record-exam", "order-odi"]
+    wishes = map(wish, keys)
+    made, _ = suggestions_of(wishes, request())
+    most = WORDS["show"]["suggestions"]
+    assert [one["key"] for one in made] == keys[:most]
+    assert next(wishes).key == keys[most]
 
 
 def test_measures_exclude_each_other():
