@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from cards.words import WORDS
 from cds_service.evaluation import CriterionResult, Evaluation
 from cds_service.evidence.answer import Finding, Status
-from cds_service.evidence.context import lazy
-from cds_service.record.model import Hole
+from cds_service.record.model import Hole, valued
 
 _ORDER = {Status.NOT_MET: 0, Status.UNKNOWN: 1, Status.MET: 2, Status.NA: 3}
 _SHOW = WORDS["show"]
+_CHANGED = WORDS["change-mark"]
+_UNITS: Mapping[str, str] = WORDS["units"]
+_RANKING = WORDS["evidence-rank"]
+_EXCLUSIONS = tuple(WORDS["exclusion-marks"])
 _SLUG = re.compile(r"[a-z]+(-[a-z]+)*")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
-@dataclass(frozen=True)
+@valued
 class Row:
     """A criterion as a line of the card.
 
@@ -35,16 +38,16 @@ class Row:
     holes: tuple[Hole, ...]
     own: frozenset[str]
 
-    @lazy
+    @property
     def evidence(self) -> tuple[Finding, ...]:
         """What shows it, as a reader wants it: each fact once, no date that says nothing."""
         told = [worded(_undated(item, self.own)) for item in _once(self.found)]
         return _counted(told)
 
-    @lazy
+    @property
     def references(self) -> frozenset[str]:
         """What it rests on."""
-        return frozenset(finding.reference for finding in self.found)
+        return frozenset([finding.reference for finding in self.found])
 
     @property
     def background(self) -> bool:
@@ -54,36 +57,40 @@ class Row:
 
 def rows_of(deciding: Sequence[CriterionResult], evaluation: Evaluation) -> list[Row]:
     """Return the lines that say something, what is not met first."""
+    own = frozenset(evaluation.orders)
     telling = [item for item in deciding if _tells(item, deciding, evaluation)]
     ordered = sorted(telling, key=lambda item: _ORDER[item.status])
-    return _merged(row_of(item, evaluation) for item in ordered)
+    return _merged(row_of(item, own) for item in ordered)
 
 
 def _merged(rows: Iterable[Row]) -> list[Row]:
     """Say once what several criteria that are open or not met say with the same words."""
     kept: list[Row] = []
     for row in rows:
-        same = next((one for one in kept if _echoes(row, one)), None)
-        if same is None:
+        said = None if row.verdict == "met" else _said(row, kept)
+        if said is None:
             kept.append(row)
         elif row.because:
-            kept[kept.index(same)] = replace(
-                same, text=f"{same.text}; {row.text}", id=f"{same.id}, {row.id}"
+            kept[kept.index(said)] = replace(
+                said, text=f"{said.text}; {row.text}", id=f"{said.id}, {row.id}"
             )
     return kept
 
 
+def _said(row: Row, kept: Iterable[Row]) -> Row | None:
+    return next((one for one in kept if _echoes(row, one)), None)
+
+
 def _echoes(row: Row, said: Row) -> bool:
-    if row.verdict == "met" or row.verdict != said.verdict or row.because != said.because:
+    if row.verdict != said.verdict or row.because != said.because:
         return False
     if row.because:
         return row.references == said.references
     return bool(row.references) and row.references <= said.references
 
 
-def row_of(criterion: CriterionResult, evaluation: Evaluation) -> Row:
-    """Return a criterion as a line."""
-    own = frozenset(evaluation.orders)
+def row_of(criterion: CriterionResult, own: frozenset[str]) -> Row:
+    """Return a criterion as a line; `own` are the orders under review."""
     return Row(
         id=criterion.id,
         place=place_of(criterion),
@@ -109,7 +116,9 @@ def strongest(met: Sequence[Row], shown: Iterable[Row], room: int) -> list[Row]:
     said = {reference for row in shown for reference in row.references}
     chosen: set[str] = set()
     for row in sorted(_newest_first([r for r in met if not r.background] or met), key=_rank):
-        if len(chosen) < room and row.references - said:
+        if len(chosen) == room:
+            break
+        if row.references - said:
             chosen.add(row.id)
             said |= row.references
     return [row for row in met if row.id in chosen]
@@ -120,23 +129,23 @@ def _newest_first(rows: Sequence[Row]) -> list[Row]:
 
 
 def _newest(row: Row) -> str:
-    return max((item.date or "" for item in row.found if item.reference not in row.own), default="")
+    found = [item.date for item in row.found if item.date and item.reference not in row.own]
+    return max(found, default="")
 
 
 def _rank(row: Row) -> int:
     """Return how strongly its evidence speaks: a change first, then diagnoses, then measures."""
-    ranking = WORDS["evidence-rank"]
-    if row.text.startswith(tuple(WORDS["exclusion-marks"])):
-        return len(ranking) + 1
+    if row.text.startswith(_EXCLUSIONS):
+        return len(_RANKING) + 1
     if any(map(_is_change, row.found)):
         return -1
-    kinds = [reference.split("/")[0] for reference in row.references]
-    return min((ranking.index(kind) for kind in kinds if kind in ranking), default=len(ranking))
+    kinds = {item.reference.partition("/")[0] for item in row.found}
+    return next((at for at, kind in enumerate(_RANKING) if kind in kinds), len(_RANKING))
 
 
 def holes_of(holes: Iterable[Hole]) -> tuple[Hole, ...]:
     """Return the holes as resource type, plain words and reason, each once."""
-    return tuple(dict.fromkeys(map(_told, holes)))
+    return tuple(dict.fromkeys(map(_told, dict.fromkeys(holes))))
 
 
 def _told(hole: Hole) -> Hole:
@@ -206,7 +215,10 @@ def worded(finding: Finding) -> Finding:
 
 def _in_units(value: str | None) -> str | None:
     """Say units of UCUM as people write them."""
-    return " ".join(WORDS["units"].get(part, part) for part in value.split(" ")) if value else None
+    parts = value.split(" ") if value else []
+    if _UNITS.keys().isdisjoint(parts):
+        return value or None
+    return " ".join([_UNITS.get(part, part) for part in parts])
 
 
 def _once(findings: Iterable[Finding]) -> Iterable[Finding]:
@@ -222,7 +234,7 @@ def _once(findings: Iterable[Finding]) -> Iterable[Finding]:
 
 
 def _is_change(finding: Finding) -> bool:
-    return WORDS["change-mark"] in (finding.value or "")
+    return finding.value is not None and _CHANGED in finding.value
 
 
 def _counted(findings: Sequence[Finding]) -> tuple[Finding, ...]:

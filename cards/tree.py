@@ -66,8 +66,9 @@ class Tree:
         elif self._fails_throughout(item):
             self._bearing[item.id] = self._together(item)
             return
+        within = above | {item.id}
         for child in self._chosen(item, members):
-            self._collect(child, above | {item.id})
+            self._collect(child, within)
 
     def _fails_throughout(self, group: CriterionResult) -> bool:
         """Whether none of several ways has anything for it: then the group says it better."""
@@ -108,9 +109,11 @@ class Tree:
         members = self._below[item.id]
         if not members:
             yield item
+            return
+        within = above | {item.id}
         for child in members:
             if child.id not in above:
-                yield from self._leaves(child, above | {item.id})
+                yield from self._leaves(child, within)
 
 
 def _children(criteria: Sequence[CriterionResult]) -> Mapping[str, list[CriterionResult]]:
