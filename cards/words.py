@@ -32,6 +32,11 @@ def day(value: object) -> str:
     return str(value)[:10] if value else ""
 
 
+def said(word: str, table: str) -> str:
+    """Return a word as a table of `words.yaml` puts it."""
+    return str(WORDS[table][word])
+
+
 def reason(word: str) -> str:
     """Return why a query failed, in plain words."""
     head, _, rest = word.partition("-")
@@ -88,9 +93,10 @@ def _environment(finalize: Callable[[object], str]) -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    for function in (sentence, short, bare, day, reason, some, named, evidence, proof):
+    for function in (sentence, short, bare, day, said, reason, some, named, evidence, proof):
         made.filters[function.__name__] = function
-    made.globals |= {"words": WORDS}
+    # Each rendering copies them; no template uses Jinja's own.
+    made.globals.clear()
     return made
 
 
