@@ -95,15 +95,19 @@ def _mended(cards: Iterable[Json], instance: UUID) -> list[Json]:
 
 
 def _mended_card(card: Json, place: str, instance: UUID) -> Json:
-    mended: Json = {"uuid": str(uuid5(instance, place))} | card
+    mended = _named(card, place, instance)
     if isinstance(card.get("summary"), str):
         mended["summary"] = shorten(card["summary"])
     if card.get("suggestions"):
         mended["suggestions"] = [
-            {"uuid": str(uuid5(instance, f"{place}/suggestion/{at}"))} | suggestion
+            _named(suggestion, f"{place}/suggestion/{at}", instance)
             for at, suggestion in enumerate(card["suggestions"])
         ]
     return mended
+
+
+def _named(item: Json, place: str, instance: UUID) -> Json:
+    return {**item} if "uuid" in item else {"uuid": str(uuid5(instance, place)), **item}
 
 
 def check_response(response: Mapping[str, Any], *, acts: bool = False) -> list[str]:
