@@ -185,9 +185,9 @@ def _evaluate(
         notes=(*case.notes, *payer.notes, *asked.notes, *notes_of(facts)),
         payer=payer.name,
         supposed=(*verdict.supposed, *_supposed_in_force(payer, case)),
+        facts=_numbers(context),
     )
     made = _answered(made, verdict, payer, judge) if judge is policy else _unanswered(made, payer)
-    made = replace(made, facts=_numbers(context))
     context.memo.clear()
     return replace(made, digest=digest(made, [order.resource for order in asked.orders]))
 

@@ -89,7 +89,9 @@ class Compiler:
             group=group,
             parent=self.parents.get(name),
             counts=name in self.counted,
-            parameters=parameters_in(entry, self.scope.expressions),
+            parameters=tuple(
+                self.parameters[used] for used in parameters_in(entry, self.scope.expressions)
+            ),
             sections=sections_of(entry["source"], self.sources),
             derived=_derived(entry),
         )

@@ -20,6 +20,7 @@ from cds_service.policies.kleene import (
     united,
 )
 from cds_service.record.model import Hole, valued
+from cds_service.terminology import Parameter
 
 AmountOf = Callable[[Context], Quantity]
 
@@ -282,7 +283,7 @@ class Criterion:
     group: Group | None = None
     parent: str | None = None
     counts: bool = False
-    parameters: tuple[str, ...] = ()
+    parameters: tuple[Parameter, ...] = ()
     sections: tuple[str, ...] = ()
     derived: bool = False
     keys: frozenset[str] = field(default=frozenset())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from fractions import Fraction
@@ -26,7 +26,6 @@ from cds_service.policies.kleene import distinct, unique
 from cds_service.policies.safety import Overlay, Raised, SafetyRule, raise_rule
 from cds_service.policies.supposing import documented, supposing
 from cds_service.policies.targets import Target
-from cds_service.record.model import Hole
 from cds_service.terminology import Parameter
 
 _INSERT = re.compile(r"\{([a-z]+\.[a-z-]+|\$[a-z0-9-]+)\}")
@@ -66,7 +65,6 @@ class Verdict:
     criteria: tuple[CriterionResult, ...]
     missing: tuple[MissingItem, ...]
     safety: tuple[SafetyFinding, ...]
-    holes: tuple[Hole, ...]
     supposed: tuple[str, ...] = ()
 
 
@@ -148,7 +146,6 @@ class _Run(Running):
             criteria=tuple(self._results()),
             missing=tuple(self._missing(determination)),
             safety=tuple(self._finding(raised) for raised in self.raised() if raised.judged),
-            holes=self._holes(),
             supposed=self._supposed(),
         )
 
@@ -209,7 +206,7 @@ class _Run(Running):
             operator=criterion.group.operator if criterion.group else None,
             because=self._filled(outcome.because),
             counts=criterion.counts,
-            parameters=tuple(self.policy.parameters[name] for name in criterion.parameters),
+            parameters=criterion.parameters,
             would_change=self._would_change(outcome),
             evidence=outcome.findings,
             holes=outcome.holes,
@@ -222,6 +219,8 @@ class _Run(Running):
         )
 
     def _would_change(self, outcome: Outcome) -> tuple[str, ...]:
+        if not outcome.change and not outcome.asks:
+            return ()
         change = self._filled(outcome.change)
         asked = [self.policy.items[name].text for name in outcome.asks]
         return tuple(([change] if change else []) + asked)
@@ -273,12 +272,12 @@ class _Run(Running):
         for name in self._bearing(self.policy.root):
             yield from self.outcomes[name].asks
         for raised in self.raised():
-            yield from raised.asks()
+            for item in raised.judged:
+                yield from item.asks
 
     def _bearing(self, name: str) -> Iterator[str]:
         """Yield the criteria below that keep a group from being met."""
-        outcome = self.outcome(name)
-        if outcome.weight in (Status.MET, Status.NA):
+        if self.outcomes[name].weight in (Status.MET, Status.NA):
             return
         yield name
         group = self.policy.criteria[name].group
@@ -292,7 +291,7 @@ class _Run(Running):
 
     def _only_unread(self, name: str) -> bool:
         open_ones = [self.outcomes[one] for one in self._bearing(name)]
-        unknown = self.outcome(name).weight is Status.UNKNOWN
+        unknown = self.outcomes[name].weight is Status.UNKNOWN
         asked = any(outcome.asks for outcome in open_ones)
         return unknown and not asked and any(outcome.holes for outcome in open_ones)
 
@@ -304,7 +303,8 @@ class _Run(Running):
                 yield from self.outcomes[name].advises
                 yield from self.outcomes[name].asks
         for raised in self.raised():
-            yield from raised.advises()
+            for item in raised.judged:
+                yield from item.advises
         if determination == "not-covered":
             yield from self.policy.route
 
@@ -314,21 +314,12 @@ class _Run(Running):
         group = self.policy.criteria[name].group
         if group is None:
             return
-        taken = [m for m in group.members if self.outcome(m).weight is Status.MET]
-        decided = group.operator == "any" and taken
-        for member in taken if decided else group.members:
+        taken = group.members if group.operator != "any" else self._met(group)
+        for member in taken or group.members:
             yield from self._heard(member)
 
-    def _holes(self) -> tuple[Hole, ...]:
-        found: Iterable[Hole] = (
-            hole
-            for holes in (
-                *(outcome.holes for outcome in self.outcomes.values()),
-                *(raised.holes for raised in self.raised()),
-            )
-            for hole in holes
-        )
-        return unique(found)
+    def _met(self, group: Group) -> list[str]:
+        return [m for m in group.members if self.outcomes[m].weight is Status.MET]
 
     def _filled(self, text: str | None) -> str | None:
         """Insert quantities and parameters into the policy's words."""

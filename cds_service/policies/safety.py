@@ -141,10 +141,6 @@ class Raised:
         """Return the blocking items asked for."""
         return tuple(dict.fromkeys(item for one in self.judged for item in one.asks))
 
-    def advises(self) -> tuple[str, ...]:
-        """Return the advisory items."""
-        return tuple(dict.fromkeys(item for one in self.judged for item in one.advises))
-
     def finding(self) -> SafetyFinding:
         """Return the finding as it leaves the service."""
         urgency, effect = self.urgency, self.effect
@@ -317,6 +313,8 @@ class Overlay:
         covering = [own[name] for name in self.covered_by.get(rule.id, ()) if name in own]
         hidden = frozenset(j.sighting.finding.reference for r in covering for j in r.judged)
         raised = raise_rule(rule, context, hidden)
+        if not raised.judged:
+            return raised
         return replace(raised, judged=tuple(self._weigh(item) for item in raised.judged))
 
     def _weigh(self, item: Judged) -> Judged:
