@@ -246,8 +246,10 @@ def _counted(findings: Sequence[Finding]) -> tuple[Finding, ...]:
 
 
 def _together(alike: Sequence[Finding]) -> Sequence[Finding]:
+    if len(alike) <= _SHOW["findings"]:
+        return alike
     days = sorted(finding.date[:10] for finding in alike if finding.date)
-    if len(alike) <= _SHOW["findings"] or len(days) < len(alike):
+    if len(days) < len(alike):
         return alike
     first = alike[0]
     value = ", ".join(filter(None, [first.value, f"{days[0]} to {days[-1]}"]))

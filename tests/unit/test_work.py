@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import cards
 import fhir_fixtures
 from cds_service.evidence.context import Context
 from cds_service.evidence.orders import OrderGroup
@@ -38,6 +39,7 @@ SHORT, LONG = 5, 20
 LARGEST_EXPONENT = 1.1
 STEEP, NOISE = 1.5, 1000
 MOST_STEPS = 13_500
+MOST_WRITING = 2_000
 MOST_LEFT = 50
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
@@ -132,6 +134,19 @@ def test_a_review_takes_no_more_steps_than_it_did():
     taken = steps(lambda one: review(one, rules()), case)
     ours = sum(n for name, n in taken.items() if f"{Path('cds_service')}{os.sep}" in name)
     assert ours <= MOST_STEPS
+
+
+def test_cards_take_no_more_steps_than_they_did():
+    case = case_of(long_record(150))
+    group = OrderGroup.of(facts_of(case, rules()))
+    orders = {draft.reference: draft.resource for draft in group.drafts}
+    patient = f"Patient/{case.record.patient_id}"
+    asked = cards.CardRequest("call", patient, orders, record=case.record, day=case.day)
+    made = review(case, rules())
+    cards.render(made, asked)
+    taken = steps(lambda one: cards.render(one, asked), made)
+    ours = sum(n for name, n in taken.items() if f"{os.sep}cards{os.sep}" in name)
+    assert 0 < ours <= MOST_WRITING
 
 
 def test_a_review_leaves_nothing_to_the_garbage_collector():
