@@ -88,7 +88,7 @@ class People:
         kind = resource.get("resourceType")
         if kind == "PractitionerRole":
             practitioner = resolve(self._facts.record, order, fields.item(resource, "practitioner"))
-            if practitioner:
+            if practitioner and practitioner.get("resourceType") == "Practitioner":
                 yield from self._parts(order, practitioner)
         elif kind == "Practitioner":
             yield from self._roles_of.get(fields.identity(resource), ())

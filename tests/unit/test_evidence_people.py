@@ -93,6 +93,12 @@ def test_care_team() -> None:
     assert ask("performer", {"in": "role-physical-therapist"}, context).status == "met"
 
 
+def test_a_role_that_names_itself_as_practitioner_counts_by_itself() -> None:
+    itself = role("r", THERAPIST, practitioner={"reference": "PractitionerRole/r"})
+    context = context_of(itself, orders=[order(performer=by("PractitionerRole/r"))])
+    assert ask("performer", {"in": "role-massage-therapist"}, context).status == "met"
+
+
 def test_contained_performer() -> None:
     signed = order(contained=[role("k", THERAPIST)], performer=by("#k"))
     context = context_of(orders=[signed])
