@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from fractions import Fraction
 from functools import lru_cache
@@ -20,12 +20,17 @@ NUMERIC_TEXT_LIMIT = 40
 LONGEST_EXPONENT = 4
 
 
-def items(resource: object, name: str) -> list[dict[str, Any]]:
+def items(resource: object, name: str) -> Sequence[dict[str, Any]]:
     """Return the objects of a repeating element; a single object counts as one."""
     value = resource.get(name) if isinstance(resource, dict) else None
     if isinstance(value, dict):
-        return [value]
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+        return (value,)
+    if not isinstance(value, list):
+        return ()
+    for one in value:
+        if not isinstance(one, dict):
+            return [item for item in value if isinstance(item, dict)]
+    return value
 
 
 def item(resource: object, name: str) -> dict[str, Any]:
@@ -128,8 +133,7 @@ def codes(concepts: Iterable[object]) -> frozenset[str]:
 
 def value_sets(facts: Facts, concepts: Iterable[object]) -> frozenset[str]:
     """Return the value sets that hold any coding of the concepts."""
-    found = coded(facts, concepts)
-    return frozenset(facts.terminology.classify(found)) if found else frozenset()
+    return facts.terminology.classify(coded_by(facts.terminology, concepts))
 
 
 def named(facts: Facts, concepts: Iterable[object]) -> frozenset[str]:
@@ -155,6 +159,11 @@ def first_date(facts: Facts, *written: str | None) -> tuple[Days | None, str | N
         if one and (days := parse_days(one, facts.zone)):
             return days, one
     return None, None
+
+
+def updated(resource: Resource) -> str | None:
+    """Return when a resource was last changed, as written."""
+    return text(resource["meta"], "lastUpdated") if "meta" in resource else None
 
 
 def period_start(resource: object, name: str) -> str | None:
@@ -244,11 +253,12 @@ def holes_of(context: Context, *keys: str) -> tuple[Hole, ...]:
 
 def walk(resource: object) -> Iterator[dict[str, Any]]:
     """Yield every item of a QuestionnaireResponse in reading order, nested ones too."""
-    waiting = items(resource, "item")[::-1]
+    waiting = [*items(resource, "item")][::-1]
     while waiting:
         one = waiting.pop()
         yield one
-        answered = [given for given in items(one, "answer") if "item" in given]
-        if answered or "item" in one:
-            inner = [nested for given in answered for nested in items(given, "item")]
-            waiting.extend([*items(one, "item"), *inner][::-1])
+        inner = [*items(one, "item")] if "item" in one else []
+        for given in items(one, "answer"):
+            if "item" in given:
+                inner += items(given, "item")
+        waiting += inner[::-1]

@@ -27,8 +27,10 @@ def item_answers(items: Items) -> dict[str, Resource]:
 def via_item(form: Form, item: Resource) -> str | None:
     """Say which mapping of the site an item goes through; None when through none."""
     site = form.facts.terminology.site
+    if site is None:
+        return None
     canonical = fields.text(form.resource, "questionnaire") or ""
-    return site.via_item(canonical, fields.text(item, "linkId") or "") if site else None
+    return site.via_item(canonical, fields.text(item, "linkId") or "")
 
 
 def via_items(form: Form) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import lru_cache
 from itertools import takewhile
 from typing import Any
 
@@ -13,7 +14,7 @@ from cds_service.evidence.answer import Answer, Finding, Status, cannot_tell, no
 from cds_service.evidence.context import Context, Facts, Leaf, Spec, lazy, leaf
 from cds_service.evidence.dates import Days
 from cds_service.record.model import Resource
-from cds_service.terminology import MappedForm
+from cds_service.terminology import Dialect, MappedForm
 
 COMPLETED = frozenset({"completed", "amended"})
 SCREEN = "massage-safety-screen"
@@ -121,7 +122,8 @@ class Forms:
             for form in found
             if form.days and form.days.first > facts.day
         )
-        mapped = [one for form in self.forms for one in _mapped(form)]
+        site = facts.terminology.site
+        mapped = [one for form in self.forms for one in _mapped(form, site)] if site else []
         self._known = sorted([*self.forms, *mapped], key=_newness, reverse=True)
         self._facts = facts
 
@@ -144,11 +146,10 @@ class Forms:
         return _together([form for form, age in aged if age is not Status.NOT_MET], links)
 
 
-def _mapped(form: Form) -> Iterator[Form]:
+def _mapped(form: Form, site: Dialect) -> Iterator[Form]:
     """Yield a response to a questionnaire of the site as the form of ours that it stands for."""
-    site = form.facts.terminology.site
     canonical = fields.text(form.resource, "questionnaire") or ""
-    for mapped in site.forms(canonical) if site else ():
+    for mapped in site.forms(canonical):
         names = frozenset({mapped.name, f"{FORMS}/{mapped.name}"})
         yield replace(form, questionnaires=names, version=None, mapped=mapped)
 
@@ -165,30 +166,32 @@ def _together(forms: Iterable[Form], links: Sequence[str]) -> Form | None:
     return replace(parts[-1], parts=tuple(parts)) if len(parts) > 1 else next(iter(parts), None)
 
 
-def _newness(form: Form) -> tuple[str, str]:
-    return (form.days.first.isoformat() if form.days else "", form.stamp)
+def _newness(form: Form) -> tuple[int, str]:
+    return form.days.first.toordinal() if form.days else 0, form.stamp
 
 
 def _form(facts: Facts, response: Resource) -> Form:
-    canonical = fields.text(response, "questionnaire") or ""
-    name, _, version = canonical.partition("|")
-    name = name.split("#")[0].rstrip("/")
-    days, written = fields.first_date(facts, fields.text(response, "authored"))
+    names, version = _named(fields.text(response, "questionnaire") or "")
+    authored = fields.text(response, "authored")
+    days, written = fields.first_date(facts, authored)
     return Form(
         fields.identity(response),
-        frozenset({name, name.rsplit("/", 1)[-1]}),
-        version or None,
+        names,
+        version,
         days,
         written,
-        _stamp(response),
+        f"{authored or ''} {fields.updated(response) or ''}",
         response,
         facts,
     )
 
 
-def _stamp(response: Resource) -> str:
-    updated = fields.text(fields.item(response, "meta"), "lastUpdated")
-    return f"{fields.text(response, 'authored') or ''} {updated or ''}"
+@lru_cache(maxsize=256)
+def _named(canonical: str) -> tuple[frozenset[str], str | None]:
+    """Return the names that a questionnaire goes by, and its version."""
+    name, _, version = canonical.partition("|")
+    name = name.split("#")[0].rstrip("/")
+    return frozenset({name, name.rsplit("/", 1)[-1]}), version or None
 
 
 def _word(

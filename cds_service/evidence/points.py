@@ -12,6 +12,7 @@ from cds_service.evidence import fields
 from cds_service.evidence.answer import Finding
 from cds_service.evidence.context import Facts
 from cds_service.evidence.dates import Days, parse_days
+from cds_service.evidence.fields import Coding
 from cds_service.evidence.form_items import item_answers, known_items, via_item, via_items
 from cds_service.evidence.forms import Form, Forms, meant, yes_or_no
 from cds_service.evidence.values import Value, flags_of, shown, value_of, word_of
@@ -76,13 +77,16 @@ def in_order(point: Point) -> tuple[date, str, int]:
 class _Source:
     """An Observation or a form as points are read from it."""
 
-    resource: Resource
     reference: str
     days: Days | None
     written: str | None
     stamp: str
     kind: int
     preliminary: bool = False
+
+
+_Said = tuple[Measure, Days, Value, frozenset[str]]
+"""What was measured, when, the number, and the answers it stands for."""
 
 
 class Readings:
@@ -101,68 +105,82 @@ class Readings:
             for point in self._score(_answered(form), answers, via_items(form))
         }
         self._derived: set[tuple[str, str]] = set()
-        self._single: list[tuple[list[str], Resource]] = []
-        observed = list(self._observed())
+        self._single: list[tuple[Sequence[str], Resource]] = []
+        self._meanings: dict[tuple[Coding, ...], tuple[Sequence[Measure], Sequence[str]]] = {}
+        observed = self._observed()
         from_forms = {**self._scored, **self._stated()}
         answered = [point for key, point in from_forms.items() if key not in self._derived]
         self.points = _with_raw_sums(
             [*observed, *answered, *self._of_items([*observed, *answered])]
         )
 
-    def _observed(self) -> Iterator[Point]:
+    def _observed(self) -> list[Point]:
+        """Return what Observations say."""
+        found: list[Point] = []
         for observation in self.facts.record.of_type("Observation"):
             status = fields.text(observation, "status")
             if status in USED or status == PRELIMINARY:
-                yield from self._read(observation, status == PRELIMINARY)
+                self._read(observation, status == PRELIMINARY, found)
+        return found
 
-    def _read(self, observation: Resource, preliminary: bool) -> Iterator[Point]:
-        """Yield what an Observation and its components say; note whether it answers one item."""
-        measured = [
-            (one, observation) for one in self._measured(observation, observation, preliminary)
-        ]
+    def _read(self, observation: Resource, preliminary: bool, found: list[Point]) -> None:
+        """Add what an Observation and its components say; note whether it answers one item."""
+        measured = self._measured(observation, observation, preliminary)
         if "component" in observation:
             for part in fields.items(observation, "component"):
-                measured += [(one, part) for one in self._measured(part, observation, preliminary)]
-        if measured:
-            source = _observed(self.facts, observation, preliminary)
-            origins = list(self._origins(observation)) if "derivedFrom" in observation else ()
-            for measure, holder in measured:
+                measured += self._measured(part, observation, preliminary)
+        if not measured:
+            return
+        source = _observed(self.facts, observation, preliminary)
+        origins = self._origins(observation) if "derivedFrom" in observation else ()
+        for measure, holder in measured:
+            if said := self._said(measure, source, holder):
                 via = fields.via(self.facts, [holder.get("code")]) if self._site else None
-                if point := self._point(measure, source, holder, origins, via):
-                    yield point
+                found.append(self._point(said, source, holder, origins, via))
 
     def _measured(
         self, holder: Resource, observation: Resource, preliminary: bool
-    ) -> Sequence[Measure]:
+    ) -> list[tuple[Measure, Resource]]:
         """Return what an Observation or a component measures; keep what answers an item."""
-        codings = fields.coded(self.facts, [holder.get("code")])
-        if not preliminary and (items := promis.items_among(codings)):
+        measures, items = self._meaning(holder.get("code"))
+        if items and not preliminary:
             answer = {**observation, **holder, "id": observation.get("id")}
             self._single.append((items, answer))
-        return self.facts.terminology.measures_coded(codings)
+        return [(measure, holder) for measure in measures]
 
-    def _origins(self, observation: Resource) -> Iterator[Form]:
-        """Yield the forms that an Observation is derived from."""
-        for one in fields.items(observation, "derivedFrom"):
-            if form := self._forms.get(fields.reference(one) or ""):
-                yield form
+    def _meaning(self, concept: object) -> tuple[Sequence[Measure], Sequence[str]]:
+        """Return what a code measures, and of which items it is; looked up once for each code."""
+        codings = tuple(fields.coded(self.facts, [concept]))
+        known = self._meanings.get(codings)
+        if known is None:
+            measures = self.facts.terminology.measures_coded(codings)
+            known = self._meanings[codings] = (measures, promis.items_among(codings))
+        return known
+
+    def _origins(self, observation: Resource) -> list[Form]:
+        """Return the forms that an Observation is derived from."""
+        named = map(fields.reference, fields.items(observation, "derivedFrom"))
+        return [self._forms[name] for name in named if name in self._forms]
 
     def _stated(self) -> dict[tuple[str, str], Point]:
-        """Return the scores that forms state, with the raw sums of their items."""
+        """Return the scores that forms state and no Observation repeats, with their raw sums."""
         found: dict[tuple[str, str], Point] = {}
         for form in self._forms.values():
-            source = _answered(form)
-            for measure, answer, via in self._scores_of(form):
-                if point := self._point(measure, source, answer, [form], via):
-                    found[measure.id, form.reference] = point
+            for measure, answer, item in self._scores_of(form):
+                said = self._said(measure, form, answer)
+                key = measure.id, form.reference
+                if said and key not in self._derived:
+                    via = via_item(form, item)
+                    found[key] = self._point(said, _answered(form), answer, [form], via)
         return found
 
-    def _scores_of(self, form: Form) -> Iterator[tuple[Measure, Resource, str | None]]:
+    def _scores_of(self, form: Form) -> Iterator[tuple[Measure, Resource, Resource]]:
+        """Yield what items of a form measure, with the first answer and the item."""
         answered = self.facts.terminology.measures_answered
         for link, item in self._items[form.reference]:
             for measure in answered(form.questionnaires, link):
                 for answer in fields.items(item, "answer")[:1]:
-                    yield measure, answer, via_item(form, item)
+                    yield measure, answer, item
 
     def _of_items(self, known: Iterable[Point]) -> Iterator[Point]:
         """Yield scores of PROMIS items that were recorded as Observations of one day."""
@@ -203,27 +221,26 @@ class Readings:
                 error=score.se,
             )
 
-    def _point(
-        self,
-        measure: Measure,
-        source: _Source,
-        holder: Resource,
-        forms: Iterable[Form],
-        via: str | None,
-    ) -> Point | None:
-        """Return what one value says, with version and raw sum of the form behind it.
-
-        None when it says nothing that can be used.
-        """
+    def _said(self, measure: Measure, source: _Source | Form, holder: Resource) -> _Said | None:
+        """Return what one value says and when; None when it says nothing that can be used."""
         value = value_of(measure, holder)
         answers = self._answers(measure, holder) if measure.kind != "number" else NO_ANSWERS
-        if not source.days or not (value.values or answers):
-            self._leave_out(measure, source, value)
-            return None
-        version, raw = self._behind(measure, source, forms)
-        said = value.said if value.number is not None else word_of(holder)
-        days = source.days
-        day = days.first if days.exact else None
+        if source.days and (value.values or answers):
+            return measure, source.days, value, answers
+        self._leave_out(measure, source, value)
+        return None
+
+    def _point(
+        self,
+        said: _Said,
+        source: _Source,
+        holder: Resource,
+        forms: Sequence[Form],
+        via: str | None,
+    ) -> Point:
+        """Return a measurement, with version and raw sum of the form behind it."""
+        measure, days, value, answers = said
+        version, raw = self._behind(measure, source, forms) if forms else (None, None)
         return Point(
             measure.id,
             days,
@@ -233,9 +250,9 @@ class Readings:
             Finding(
                 source.reference,
                 source.written,
-                said,
+                value.said if value.number is not None else word_of(holder),
                 measure.title,
-                day,
+                days.first if days.exact else None,
                 suspected=source.preliminary,
                 value_sets=answers,
                 via=via,
@@ -275,7 +292,7 @@ class Readings:
             return frozenset({word}) - {"unknown"}
         return sets or fields.codes(found)
 
-    def _leave_out(self, measure: Measure, source: _Source, value: Value) -> None:
+    def _leave_out(self, measure: Measure, source: _Source | Form, value: Value) -> None:
         if value.number is not None:
             why = "does not fit its scale" if source.days else "has no date"
             told = f"{shown(value.number)} {value.unit or ''}".strip()
@@ -289,13 +306,13 @@ def _observed(facts: Facts, observation: Resource, preliminary: bool = False) ->
         dates = _observed_on(observation)
         days, written = fields.first_date(facts, *dates)
         taken = next(filter(None, dates), None)
-    stamp = _stamp(observation, taken)
+    stamp = f"{taken or ''} {fields.updated(observation) or ''}"
     reference = fields.identity(observation)
-    return _Source(observation, reference, days, written, stamp, OBSERVED, preliminary)
+    return _Source(reference, days, written, stamp, OBSERVED, preliminary)
 
 
 def _answered(form: Form) -> _Source:
-    return _Source(form.resource, form.reference, form.days, form.date, form.stamp, ANSWERED)
+    return _Source(form.reference, form.days, form.date, form.stamp, ANSWERED)
 
 
 def _version(form: Form, scored: Point | None) -> str | None:
@@ -333,8 +350,3 @@ def _observed_on(observation: Resource) -> tuple[str | None, ...]:
         fields.text(observation, "effectiveInstant"),
         fields.text(observation, "issued"),
     )
-
-
-def _stamp(observation: Resource, taken: str | None) -> str:
-    updated = fields.text(fields.item(observation, "meta"), "lastUpdated")
-    return f"{taken or ''} {updated or ''}"

@@ -39,8 +39,8 @@ def value_of(measure: Measure, holder: Resource) -> Value:
             return _limit(measure, fields.number(quantity.get("value")), unit, comparator)
         return _number(measure, quantity.get("value"), unit)
     for name in NUMBERS:
-        if name in holder and fields.number(holder[name]) is not None:
-            return _number(measure, holder[name], None)
+        if name in holder and (said := _number(measure, holder[name], None)).number is not None:
+            return said
     return Value(None, None, (), None)
 
 

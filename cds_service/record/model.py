@@ -93,13 +93,16 @@ class PatientRecord:
 
     def holes_of(self, keys: Iterable[str]) -> tuple[Hole, ...]:
         """Return the holes in the given query keys."""
-        return tuple(
-            hole for key in keys for hole in self.holes.get(key) or self.unasked.get(key, ())
-        )
+        found: list[Hole] = []
+        for key in keys:
+            found += self.holes.get(key) or self.unasked.get(key, ())
+        return tuple(found)
 
 
 def relative(reference: str) -> str:
     """Return "Type/id" of a relative, absolute or versioned reference."""
+    if reference.count("/") == 1:
+        return reference
     parts = reference.split("/_history/", maxsplit=1)[0].split("/")
     return "/".join(parts[-2:])
 
