@@ -10,7 +10,7 @@ from fractions import Fraction
 from cds_service.evidence.context import Context
 from cds_service.evidence.measures import Measures, Series, baselines
 from cds_service.evidence.points import Point
-from cds_service.evidence.progress import reached_at
+from cds_service.evidence.verdicts import reached_at
 from cds_service.evidence.visits import Visit, Visits, episode
 from cds_service.policies.policy import Policy
 from cds_service.policies.targets import Target

@@ -2,59 +2,76 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import product
 
 from cds_service.evidence.answer import Finding
-from cds_service.evidence.context import lazy
 from cds_service.evidence.points import Point
 from cds_service.terminology import Measure
 
 LOWER, HIGHER = "lower", "higher"
 
 
-@dataclass(eq=False)
+@dataclass(slots=True, eq=False)
 class Change:
-    """A measurement beside the one it is compared with: `word` says which that is."""
+    """A measurement beside the one it is compared with: `beside` says which that is."""
 
     measure: Measure
     base: Point
     point: Point
-    word: str
+    beside: str
 
-    @lazy
     def finding(self) -> Finding:
-        """The later measurement, with the earlier one in its value."""
-        late = ", after the first visit" if self.base.late_baseline else ""
-        base = self.base
-        value = f"{self.point.figure} ({self.word} {base.figure} on {base.finding.date}{late})"
-        return self.point.finding.saying(value)
+        """Return the later measurement, with the earlier one in its value."""
+        return self.point.finding.saying(f"{self.point.figure} ({self.beside})")
 
-    @lazy
     def gains(self) -> list[Fraction]:
-        """The gain, positive when better, on each scale that the record leaves open."""
+        """Return the gain, positive when better, on each scale that the record leaves open."""
         lower = self.measure.better == LOWER
-        return [base - point if lower else point - base for base, point in self._pairs()]
+        pairs = paired(self.base.values, self.point.values)
+        return [base - point if lower else point - base for base, point in pairs]
 
     def parts(self) -> list[Fraction | None]:
         """Return the gain as a part of what could be gained; None where that is undefined."""
         if self.measure.percent_of_raw:
             return [self._part_of_raw()]
         ideal = self.measure.ideal
-        pairs = self._pairs()
+        pairs = paired(self.base.values, self.point.values)
         return [None if ideal is None else _part(base, point, ideal) for base, point in pairs]
-
-    def _pairs(self) -> list[tuple[Fraction, Fraction]]:
-        bases, points = self.base.values, self.point.values
-        if len(bases) == len(points):
-            return list(zip(bases, points, strict=True))
-        return [(base, point) for base in bases for point in points]
 
     def _part_of_raw(self) -> Fraction | None:
         base, point, ideal = self.base.raw, self.point.raw, self.measure.raw_ideal
         if base is None or point is None or ideal is None:
             return None
         return _part(base, point, ideal)
+
+
+def said_of(base: Point, word: str) -> str:
+    """Return what a measurement is compared with, for a reader: "baseline 7 on 2025-01-08"."""
+    late = ", after the first visit" if base.late_baseline else ""
+    return f"{word} {base.figure} on {base.finding.date}{late}"
+
+
+def paired(
+    bases: Sequence[Fraction], values: Sequence[Fraction]
+) -> Sequence[tuple[Fraction, Fraction]]:
+    """Return what is compared: scale by scale, or each with each where scales are not the same."""
+    if len(bases) == len(values):
+        return list(zip(bases, values, strict=True))
+    return list(product(bases, values))
+
+
+def found_of(
+    test: Callable[[Fraction, Fraction], bool],
+    values: Sequence[Fraction],
+    bases: Sequence[Fraction],
+) -> set[bool]:
+    """Return what a test comes to for every pair of a later value and what it is held against."""
+    if len(bases) == len(values):
+        return set(map(test, values, bases))
+    return {test(value, base) for base in bases for value in values}
 
 
 def _part(base: Fraction, point: Fraction, ideal: Fraction) -> Fraction | None:
