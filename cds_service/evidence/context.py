@@ -18,6 +18,7 @@ Owner = TypeVar("Owner")
 Subject = TypeVarTuple("Subject")
 Spec = Mapping[str, Any]
 """Arguments of a leaf as compiled: every `$name` already replaced by its number (Fraction)."""
+UNASKED: Any = object()
 
 
 @dataclass
@@ -100,9 +101,9 @@ def once(work: Callable[[Context, *Subject], T]) -> Callable[[Context, *Subject]
     @wraps(work)
     def ask(context: Context, *subject: *Subject) -> T:
         key = (work, *subject)
-        if key not in context.memo:
-            context.memo[key] = work(context, *subject)
-        found: T = context.memo[key]
+        found: T = context.memo.get(key, UNASKED)
+        if found is UNASKED:
+            found = context.memo[key] = work(context, *subject)
         return found
 
     return ask

@@ -7,17 +7,16 @@ forms report; versions that are known to differ are not compared.
 
 from __future__ import annotations
 
-import operator
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from fractions import Fraction
 
 from cds_service.evidence import fields
 from cds_service.evidence.answer import Answer, Finding, Status
 from cds_service.evidence.conditions import Conditions, latest
 from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf, once
+from cds_service.evidence.fits import BOUNDS, Fits, all_of, fits_of, not_before, recent
 from cds_service.evidence.points import Point, in_order, readings
 from cds_service.evidence.visits import KEYS as VISIT_KEYS
 from cds_service.evidence.visits import MASSAGE, anchor_or_order, episode
@@ -180,7 +179,6 @@ def _ordered_on(facts: Facts, order: Resource) -> date | None:
 
 
 Choice = Callable[[Context, Series], Sequence[Point]]
-Fits = Callable[[Point], Status]
 Test = Callable[[Context], Fits]
 
 
@@ -255,10 +253,11 @@ def measure(spec: Spec) -> Leaf:
     choose, tests = CHOICES[spec.get("point", "any")], list(_tests(spec))
     times, apart = fields.whole(spec.get("times", 1)), fields.whole(spec.get("apart", 1))
 
-    def test(context: Context, points: Iterable[Point]) -> list[tuple[Status, Point]]:
-        listed = list(points)
-        asked = [one(context) for one in tests] if listed else ()
-        return [(_tested(asked, point), point) for point in listed]
+    def test(context: Context, points: Sequence[Point]) -> list[tuple[Status, Point]]:
+        if not points:
+            return []
+        fits = all_of([one(context) for one in tests])
+        return [(fits(point), point) for point in points]
 
     def ask(context: Context) -> Answer:
         found: list[tuple[Status, Finding]] = []
@@ -281,18 +280,6 @@ def _start_unread(context: Context) -> bool:
     return episode(context).anchor is None and bool(fields.holes_of(context, *ANCHOR_KEYS))
 
 
-def _tested(tests: Sequence[Fits], point: Point) -> Status:
-    """Return the weakest verdict; what fails one test is not asked another."""
-    found = Status.MET
-    for test in tests:
-        status = test(point)
-        if status is Status.NOT_MET:
-            return status
-        if status is Status.UNKNOWN:
-            found = status
-    return found
-
-
 def suspecting(series: Series) -> Series:
     """Return a series in which results that are not final count, as they do for safety."""
     if not series.preliminary:
@@ -312,9 +299,9 @@ def _tests(spec: Spec) -> Iterator[Test]:
     if spec.keys() & {*BOUNDS, "flagged", "coded-in"}:
         yield lambda _context: fits
     if limit is not None:
-        yield lambda context: lambda point: fields.recent(context.facts, point.days, limit)
+        yield lambda context: recent(context.facts.day, limit)
     if spec.get("since") == "baseline":
-        yield lambda context: _not_before(first_baseline_day(context))
+        yield lambda context: not_before(first_baseline_day(context))
     elif spec.get("since") == "anchor":
         yield lambda context: _since(episode(context).anchor)
     if ends := frozenset(fields.names(spec.get("ended-by"))):
@@ -326,19 +313,10 @@ def _not_ended(context: Context, sets: frozenset[str]) -> Fits:
 
     A diagnosis that could not be read may have ended it.
     """
-    fits = _not_before(latest(context.facts.of(Conditions).facts, sets))
+    fits = not_before(latest(context.facts.of(Conditions).facts, sets))
     if not fields.holes_of(context, "conditions"):
         return fits
     return lambda point: fields.weakest([fits(point), Status.UNKNOWN])
-
-
-def _not_before(day: date) -> Fits:
-    def fits(point: Point) -> Status:
-        if point.day >= day:
-            return Status.MET
-        return Status.NOT_MET if point.days.last < day else Status.UNKNOWN
-
-    return fits
 
 
 def _since(anchor: date | None) -> Fits:
@@ -367,33 +345,3 @@ def _unsure(judged: Iterable[tuple[Status, Point]]) -> list[tuple[Status, Findin
         if status is Status.UNKNOWN
         or (status is Status.MET and (point.preliminary or not point.days.exact))
     ]
-
-
-def fits_of(spec: Spec) -> Fits:
-    """Return what tells whether a measurement has the value asked for."""
-    bounds = [(name, Fraction(spec[name])) for name in BOUNDS if name in spec]
-    flagged, wanted = spec.get("flagged"), frozenset(fields.names(spec.get("coded-in")))
-
-    def fits(point: Point) -> Status:
-        if (flagged and flagged not in point.flags) or (wanted and not wanted & point.answers):
-            return Status.NOT_MET
-        verdicts = {_holds(name, limit, point) for name, limit in bounds}
-        return fields.weakest(verdicts)
-
-    return fits
-
-
-BOUNDS: Mapping[str, Callable[[Fraction, Fraction], bool]] = {
-    "at-least": operator.ge,
-    "at-most": operator.le,
-    "above": operator.gt,
-    "below": operator.lt,
-}
-
-
-def _holds(name: str, limit: Fraction, point: Point) -> Status:
-    """Whether the value keeps to the bound on every scale that the record leaves open."""
-    verdicts = {BOUNDS[name](value, limit) for value in point.values}
-    if len(verdicts) != 1:
-        return Status.UNKNOWN
-    return Status.MET if verdicts == {True} else Status.NOT_MET

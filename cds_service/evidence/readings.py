@@ -10,7 +10,8 @@ from fractions import Fraction
 from cds_service.evidence import fields
 from cds_service.evidence.answer import Answer, Finding, Status
 from cds_service.evidence.context import Context, Leaf, Spec, leaf
-from cds_service.evidence.measures import fits_of, keys_of, series_of, suspecting
+from cds_service.evidence.fits import fits_of
+from cds_service.evidence.measures import keys_of, series_of, suspecting
 from cds_service.evidence.points import Point
 
 
