@@ -129,7 +129,7 @@ def _procedures(facts: Facts) -> Iterable[Event]:
         if "category" in one.resource:
             kinds |= fields.value_sets(facts, fields.items(one.resource, "category"))
         day = one.days.first if one.days and one.days.exact else None
-        title = one.label or "Service"
+        title = one.label("Service")
         finding = Finding(one.reference, one.written, one.status, title, day, via=one.via)
         yield Event(one.status, kinds, NO_SETS, NO_SETS, NO_SETS, one.days, finding)
 

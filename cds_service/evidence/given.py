@@ -15,8 +15,7 @@ class Given:
     """A Procedure as its fields tell.
 
     `written` is the date as it stands there, `code` the first code, `sets` the value sets of all
-    its codes, `label` its words ("" where it has none), `via` the mappings of the site it goes
-    through.
+    its codes, `via` the mappings of the site it goes through.
     """
 
     resource: Resource
@@ -26,8 +25,11 @@ class Given:
     written: str | None
     code: str | None
     sets: frozenset[str]
-    label: str
     via: str | None
+
+    def label(self, fallback: str) -> str:
+        """Return its words."""
+        return fields.label(self.resource.get("code"), fallback)
 
 
 class Treatments:
@@ -60,6 +62,5 @@ def _given(facts: Facts, resource: Resource, status: str) -> Given:
         written,
         codings[0][1] if codings else None,
         fields.value_sets(facts, [code]),
-        fields.label(code, ""),
         fields.via(facts, [code]),
     )

@@ -12,11 +12,11 @@ from cds_service.evidence.sites import at_ordered_site
 
 
 class Procedures:
-    """Completed procedures up to the order's date, each with its value sets."""
+    """Completed procedures up to the order's date."""
 
     def __init__(self, facts: Facts) -> None:
         self.done = [
-            (one.days, _finding(facts, one))
+            one
             for one in facts.of(Treatments).of("completed")
             if one.days is None or one.days.first <= facts.day
         ]
@@ -28,7 +28,7 @@ def _finding(facts: Facts, given: Given) -> Finding:
         given.reference,
         given.written,
         given.code,
-        given.label or "Procedure",
+        given.label("Procedure"),
         given.days.first if given.days and given.days.exact else None,
         sites,
         side,
@@ -45,15 +45,15 @@ def procedure(spec: Spec) -> Leaf:
     at_site = spec.get("at") == "ordered-site"
 
     def judge(context: Context, days: Days | None, finding: Finding) -> Status:
-        if not kinds & finding.value_sets:
-            return Status.NOT_MET
         tests = [fields.recent(context.facts, days, limit)]
         if at_site:
             tests.append(at_ordered_site(finding.regions, finding.side, context.group))
         return fields.weakest(tests)
 
     def ask(context: Context) -> Answer:
-        found = ((judge(context, *one), one[1]) for one in context.facts.of(Procedures).done)
+        done = [one for one in context.facts.of(Procedures).done if kinds & one.sets]
+        findings = [(one.days, _finding(context.facts, one)) for one in done]
+        found = ((judge(context, days, finding), finding) for days, finding in findings)
         return fields.answer(found, fields.holes_of(context, "procedures"))
 
     return ask

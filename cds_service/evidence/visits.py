@@ -116,7 +116,8 @@ def _first(onset: Days) -> date:
 
 def _found(facts: Facts) -> Iterable[Visit]:
     for given in facts.of(Treatments).of("completed"):
-        yield from _given_visit(given, "Massage visit")
+        if visit := _given_visit(given, "Massage visit"):
+            yield visit
     for encounter in facts.record.of_type("Encounter"):
         if fields.text(encounter, "status") == "finished":
             concepts = [*fields.items(encounter, "type"), encounter.get("serviceType")]
@@ -124,11 +125,12 @@ def _found(facts: Facts) -> Iterable[Visit]:
             yield from _visit(facts, encounter, concepts, dates)
 
 
-def _given_visit(given: Given, title: str) -> Iterable[Visit]:
-    if MASSAGE in given.sets and given.days:
-        day = given.days.first
-        told = Finding(given.reference, given.written, given.code, title, day, via=given.via)
-        yield Visit(given.days, told)
+def _given_visit(given: Given, title: str) -> Visit | None:
+    if MASSAGE not in given.sets or not given.days:
+        return None
+    day = given.days.first
+    told = Finding(given.reference, given.written, given.code, title, day, via=given.via)
+    return Visit(given.days, told)
 
 
 def _visit(
@@ -200,9 +202,9 @@ def visits_missed_recent(context: Context) -> Quantity:
 def _missed(facts: Facts) -> Iterable[Visit]:
     """Yield massage that was planned for a day up to the order's and not done."""
     for given in facts.of(Treatments).of("not-done"):
-        for visit in _given_visit(given, "Massage visit that was missed"):
-            if visit.days.exact and visit.days.first <= facts.day:
-                yield visit
+        visit = _given_visit(given, "Massage visit that was missed")
+        if visit and visit.days.exact and visit.days.first <= facts.day:
+            yield visit
 
 
 def _count(context: Context, visits: Iterable[Visit], unsure: Iterable[Visit]) -> Quantity:
