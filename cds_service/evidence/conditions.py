@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from cds_service.evidence import fields
-from cds_service.evidence.answer import Answer, Status, cannot_tell, not_shown
+from cds_service.evidence.answer import Answer, Status, cannot_tell
 from cds_service.evidence.context import Context, Leaf, Spec, leaf, once
 from cds_service.evidence.dates import Days
 from cds_service.evidence.diagnoses import ConditionFact, Conditions
@@ -131,10 +131,14 @@ class _Question:
         """Whether diagnoses are as many kinds as asked for."""
         return len({_kind(fact) for fact in facts}) >= self.different
 
-    def open(self, facts: Sequence[ConditionFact]) -> list[ConditionFact]:
+    def open(self, seen: Asked) -> list[ConditionFact]:
         """Return the diagnoses of the kind that no later one has brought to an end."""
-        concerned = [fact for fact in facts if self.concerns(fact)]
-        last = latest(facts, self.ended_by)
+        if self.wanted and self.wanted.isdisjoint(seen.value_sets):
+            return []
+        concerned = [fact for fact in seen.conditions if self.concerns(fact)]
+        if not self.ended_by:
+            return concerned
+        last = latest(seen.conditions, self.ended_by)
         return [fact for fact in concerned if not _before(fact, last)]
 
 
@@ -226,22 +230,23 @@ def _condition(question: _Question, context: Context) -> Answer:
     """Judge the diagnoses; a reason in words may be one of them, and is no finding for safety."""
     seen = asked(context)
     on = context.facts.day
-    concerned = question.open(seen.conditions)
+    concerned = question.open(seen)
     holes = fields.holes_of(context, "conditions")
     verdicts = [(question.judge(one, context, bool(holes)), one) for one in concerned]
     judged = [(status, one.finding(on)) for status, one in _counted(question, verdicts)]
-    told = fields.answer(judged, holes)
-    if told.status is not Status.NOT_MET:
+    told = fields.answer(judged, holes, (finding for _, finding in judged))
+    if told.status is not Status.NOT_MET or not question.reason_only:
         return told
-    if question.reason_only and (unclear := vague(seen.reasons)):
-        return cannot_tell(() if question.use is _for_safety else unclear)
-    return not_shown(finding for _, finding in judged)
+    unclear = vague(seen.reasons)
+    return cannot_tell(() if question.use is _for_safety else unclear) if unclear else told
 
 
 def _counted(
     question: _Question, verdicts: Sequence[tuple[Status, ConditionFact]]
 ) -> Sequence[tuple[Status, ConditionFact]]:
     """Return the verdicts, lowered where the diagnoses that fit are not as many as asked for."""
+    if question.different <= 1:
+        return verdicts
     sure = [one for status, one in verdicts if status is Status.MET]
     perhaps = [one for status, one in verdicts if status is not Status.NOT_MET]
     if question.together(sure):

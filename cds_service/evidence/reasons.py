@@ -69,10 +69,11 @@ class Reason:
 
 @valued
 class Asked:
-    """Diagnoses and reasons as one question sees them."""
+    """Diagnoses and reasons as one question sees them; `value_sets` are those of any diagnosis."""
 
     conditions: tuple[ConditionFact, ...]
     reasons: tuple[Reason, ...]
+    value_sets: frozenset[str]
 
 
 @once
@@ -101,7 +102,8 @@ def asked(context: Context) -> Asked:
         if reason.understood and not (reason.conditions or reason.refuted)
     ]
     conditions = tuple(dict.fromkeys([*recorded, *contained, *stated]))
-    return Asked(conditions, reasons)
+    value_sets = frozenset().union(*(fact.value_sets for fact in conditions))
+    return Asked(conditions, reasons, value_sets)
 
 
 def _reasons(order: OrderFact, on_file: Conditions, context: Context) -> Iterator[Reason]:
