@@ -30,8 +30,15 @@ class _Bounds:
     low: Fraction | None
     high: Fraction | None
 
+    @property
+    def known(self) -> Fraction | None:
+        """The number, where only one is possible."""
+        return self.low if self.low is self.high else None
+
     def plus(self, other: _Bounds) -> _Bounds:
-        return _Bounds(_sum(self.low, other.low), _sum(self.high, other.high))
+        low = _sum(self.low, other.low)
+        sure = self.low is self.high and other.low is other.high
+        return _Bounds(low, low if sure else _sum(self.high, other.high))
 
     def negative(self) -> _Bounds:
         low = -self.high if self.high is not None else None
@@ -78,14 +85,18 @@ def number(spec: Spec) -> Leaf:
     def ask(context: Context) -> Answer:
         plus = [of(context) for of in added]
         minus = [of(context) for of in taken]
-        bounds = [*map(_bounds, plus), *(_bounds(part).negative() for part in minus)]
-        return _answer(_compare(test, reduce(_Bounds.plus, bounds)), [*plus, *minus])
+        value = reduce(_Bounds.plus, map(_bounds, plus))
+        limit = reduce(_Bounds.plus, map(_bounds, minus))
+        return _answer(_compare(test, value, limit), [*plus, *minus])
 
     return ask
 
 
-def _compare(test: Test, difference: _Bounds) -> Status:
-    """Ask the test of both ends; an open end lies beyond every number."""
+def _compare(test: Test, value: _Bounds, limit: _Bounds) -> Status:
+    """Ask the test of what is known, else of both ends; an open end lies beyond every number."""
+    if value.known is not None and limit.known is not None:
+        return Status.MET if test(value.known, limit.known) else Status.NOT_MET
+    difference = value.plus(limit.negative())
     low, high = difference.low, difference.high
     if low is None and high is None:
         return Status.UNKNOWN
