@@ -59,9 +59,10 @@ class Regions:
     def of(self, codings: Iterable[tuple[str | None, str]], text: str | None) -> Place:
         """Return regions and side ("left", "right"; None when open or both)."""
         coded, sides = self._of_codes(codings)
-        worded, said = self._of_words(text)
-        found = sides or said
-        return coded or worded, next(iter(found)) if len(found) == 1 and BOTH not in found else None
+        words = re.findall("[a-z]+", text.lower()) if isinstance(text, str) else []
+        found = sides or {self._side_words[word] for word in words if word in self._side_words}
+        side = next(iter(found)) if len(found) == 1 and BOTH not in found else None
+        return coded or frozenset().union(*self._phrases(words)), side
 
     def _of_codes(
         self, codings: Iterable[tuple[str | None, str]]
@@ -87,11 +88,6 @@ class Regions:
             if rule:
                 return rule.regions, rule.side_of(code)
         return frozenset(), None
-
-    def _of_words(self, text: str | None) -> tuple[frozenset[str], set[str]]:
-        words = re.findall("[a-z]+", text.lower()) if isinstance(text, str) else []
-        regions: frozenset[str] = frozenset().union(*self._phrases(words))
-        return regions, {self._side_words[word] for word in words if word in self._side_words}
 
     def _phrases(self, words: list[str]) -> Iterator[frozenset[str]]:
         """Yield the regions of the longest phrases known, from left to right."""
