@@ -195,6 +195,15 @@ def test_a_form_and_the_observation_derived_from_it_are_one_measurement():
     assert same.finding.reference == "Observation/o"
 
 
+def test_a_score_beyond_its_scale_is_told_of_though_an_observation_repeats_it():
+    beyond = {"valueQuantity": {"value": 400, "unit": "%"}}
+    form = response(ago(1), {"97909-6": beyond})
+    derived = {"derivedFrom": [{"reference": f"QuestionnaireResponse/{form['id']}"}]}
+    score = observation(ago(1), 40, "97909-6", "%", id="o", **derived)
+    (note,) = notes(form, score)
+    assert note.endswith("400 % does not fit its scale and is not used")
+
+
 def test_a_cancelled_score_leaves_the_form():
     form = response(ago(1), {"97909-6": PERCENT})
     derived = {"derivedFrom": [{"reference": f"QuestionnaireResponse/{form['id']}"}]}
