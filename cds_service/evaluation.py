@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from datetime import date
 from fractions import Fraction
@@ -11,6 +11,10 @@ from typing import Any
 from cds_service.evidence.answer import Finding, Status
 from cds_service.record.model import Hole, valued
 from cds_service.terminology import Parameter
+
+Json = dict[str, Any]
+Evidence = Callable[[Sequence[Finding]], list[Any]]
+"""Returns findings as they stand in the JSON of an evaluation."""
 
 
 @valued
@@ -146,29 +150,55 @@ class Evaluation:
     gap: str | None = None
     supposed: tuple[str, ...] = ()
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Json:
         """Return the shape of the design: the response extension, `explain --json`, batch rows."""
-        shown: dict[str, Any] = {
-            "order": self.orders[0] if self.orders else None,
-            "orders": list(self.orders),
-            "date": self.day.isoformat(),
-            "digest": self.digest,
-            "limits": dict(self.limits) if self.limits else None,
-            "reviewBy": self.review_by.isoformat() if self.review_by else None,
-            "coverage": self.coverage,
-            "policy": self.policy.id if self.policy else None,
-            "policyVersion": self.policy.version if self.policy else None,
-            "document": self.policy.source if self.policy else None,
-            "determination": self.determination,
-            "priorAuth": self.prior_auth,
-            "approvableNow": _amount(self.approvable_now),
-            "criteria": [_criterion(item) for item in self.criteria],
-            "missing": [_missing(item) for item in self.missing],
-            "safety": [_safety(item) for item in self.safety],
-            "unread": [{"query": hole.query, "reason": hole.reason} for hole in self.unread],
-            "notes": list(self.notes),
-        }
-        return shown | {"supposed": list(self.supposed)} if self.supposed else shown
+        return _shown(self, _evidence)
+
+    def cited(self) -> list[Finding]:
+        """Return what its criteria and safety findings rest on, as often as they do."""
+        shown = [finding for criterion in self.criteria for finding in criterion.evidence]
+        return shown + [finding for flag in self.safety for finding in flag.evidence]
+
+
+def folded(evaluations: Sequence[Evaluation]) -> Json:
+    """Return evaluations as they are kept: `findings` once each, and their places as `evidence`.
+
+    One finding is evidence of many criteria: written out each time they are most of the whole.
+    """
+    cited = {id(finding): finding for made in evaluations for finding in made.cited()}
+    places = {name: place for place, name in enumerate(cited)}
+
+    def placed(findings: Sequence[Finding]) -> list[int]:
+        return list(map(places.__getitem__, map(id, findings)))
+
+    return {
+        "findings": _evidence([*cited.values()]),
+        "evaluations": [_shown(made, placed) for made in evaluations],
+    }
+
+
+def _shown(made: Evaluation, evidence: Evidence) -> Json:
+    shown: Json = {
+        "order": made.orders[0] if made.orders else None,
+        "orders": list(made.orders),
+        "date": made.day.isoformat(),
+        "digest": made.digest,
+        "limits": dict(made.limits) if made.limits else None,
+        "reviewBy": made.review_by.isoformat() if made.review_by else None,
+        "coverage": made.coverage,
+        "policy": made.policy.id if made.policy else None,
+        "policyVersion": made.policy.version if made.policy else None,
+        "document": made.policy.source if made.policy else None,
+        "determination": made.determination,
+        "priorAuth": made.prior_auth,
+        "approvableNow": _amount(made.approvable_now),
+        "criteria": [_criterion(item, evidence) for item in made.criteria],
+        "missing": [_missing(item) for item in made.missing],
+        "safety": [_safety(item, evidence) for item in made.safety],
+        "unread": [{"query": hole.query, "reason": hole.reason} for hole in made.unread],
+        "notes": list(made.notes),
+    }
+    return shown | {"supposed": list(made.supposed)} if made.supposed else shown
 
 
 def number(value: Fraction) -> int | float:
@@ -176,11 +206,11 @@ def number(value: Fraction) -> int | float:
     return int(value) if value.denominator == 1 else float(value)
 
 
-def _amount(amount: Amount | None) -> dict[str, Any] | None:
+def _amount(amount: Amount | None) -> Json | None:
     return {"value": number(amount.value), "unit": amount.unit} if amount else None
 
 
-def _evidence(findings: Sequence[Finding]) -> list[dict[str, Any]]:
+def _evidence(findings: Sequence[Finding]) -> list[Json]:
     return [
         {
             "reference": item.reference,
@@ -193,8 +223,8 @@ def _evidence(findings: Sequence[Finding]) -> list[dict[str, Any]]:
     ]
 
 
-def _criterion(item: CriterionResult) -> dict[str, Any]:
-    shown: dict[str, Any] = {
+def _criterion(item: CriterionResult, evidence: Evidence) -> Json:
+    shown: Json = {
         "id": item.id,
         "status": item.status.value,
         "text": item.text,
@@ -206,12 +236,12 @@ def _criterion(item: CriterionResult) -> dict[str, Any]:
         "counts": item.counts,
         "parameters": [_parameter(used) for used in item.parameters],
         "wouldChange": list(item.would_change),
-        "evidence": _evidence(item.evidence),
+        "evidence": evidence(item.evidence),
     }
     return shown | {"supposed": True} if item.supposed else shown
 
 
-def _parameter(used: Parameter) -> dict[str, Any]:
+def _parameter(used: Parameter) -> Json:
     return {
         "id": used.id,
         "value": number(used.value),
@@ -221,7 +251,7 @@ def _parameter(used: Parameter) -> dict[str, Any]:
     }
 
 
-def _missing(item: MissingItem) -> dict[str, Any]:
+def _missing(item: MissingItem) -> Json:
     return {
         "id": item.id,
         "blocking": item.blocking,
@@ -232,8 +262,8 @@ def _missing(item: MissingItem) -> dict[str, Any]:
     }
 
 
-def _safety(item: SafetyFinding) -> dict[str, Any]:
-    shown: dict[str, Any] = {
+def _safety(item: SafetyFinding, evidence: Evidence) -> Json:
+    shown: Json = {
         "id": item.id,
         "urgency": item.urgency,
         "effect": item.effect,
@@ -242,6 +272,6 @@ def _safety(item: SafetyFinding) -> dict[str, Any]:
         "sections": list(item.sections),
         "suspected": item.suspected,
         "addressed": item.addressed,
-        "evidence": _evidence(item.evidence),
+        "evidence": evidence(item.evidence),
     }
     return shown | {"supposed": True} if item.supposed else shown

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from cds_service.auth.client import OPEN
-from cds_service.evaluation import Evaluation
+from cds_service.evaluation import Evaluation, folded
 from cds_service.hooks.request import HookRequest
 from cds_service.observe.call import current, step
 from cds_service.settings import Settings
@@ -100,7 +100,7 @@ class Keeper:
                 orders=tuple(dict.fromkeys(ref for one in evaluations for ref in one.orders)),
                 digest=request.digest,
                 request=_whole(request, noted or {}) if self.whole else None,
-                evaluations=orjson.dumps([one.as_json() for one in evaluations]),
+                evaluations=orjson.dumps(folded(evaluations)),
                 response=body,
                 policies=_policies(evaluations),
                 determinations=tuple(one.determination for one in evaluations),

@@ -48,7 +48,16 @@ def outcomes(connection: Connection, client: str, cards: Iterable[str]) -> Mappi
 
 def _call(row: Row[Any]) -> Json:
     held: Json = {str(name): value for name, value in row._mapping.items()}
-    documents = ("request", "response", "evaluations")
-    lists = ("orders", "policies", "determinations")
-    read = {name: orjson.loads(held[name]) if held[name] else None for name in documents}
-    return held | read | {name: orjson.loads(held[name]) for name in lists}
+    texts = ("request", "response", "evaluations", "orders", "policies", "determinations")
+    read = {name: orjson.loads(held[name]) if held[name] else None for name in texts}
+    return held | read | {"evaluations": unfolded(read["evaluations"])}
+
+
+def unfolded(kept: Any) -> Any:
+    """Return evaluations with each finding where it is evidence; older rows keep them so."""
+    if isinstance(kept, list):
+        return kept
+    for made in kept["evaluations"]:
+        for part in (*made["criteria"], *made["safety"]):
+            part["evidence"] = [kept["findings"][place] for place in part["evidence"]]
+    return kept["evaluations"]

@@ -44,7 +44,7 @@ class Moment(TypeDecorator[datetime]):
 
 
 class Packed(TypeDecorator[bytes]):
-    """A JSON document, compressed: evaluations shrink to a twelfth."""
+    """A JSON document, compressed: evaluations shrink to a seventh."""
 
     impl = LargeBinary
     cache_ok = True

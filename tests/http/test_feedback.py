@@ -15,6 +15,7 @@ from cds_service.hooks.blueprint import blueprint
 from cds_service.hooks.feedback import FeedbackEntry
 from cds_service.hooks.service import Registry
 from cds_service.settings import load_settings
+from cds_service.store.given import unfolded
 from cds_service.store.tables import FEEDBACK, GUIDANCE
 from fhir_fixtures.stories import build
 from tests.hook_calls import LIMIT, assert_outcome
@@ -209,7 +210,7 @@ def effects(store):
     return [
         flag["effect"]
         for row in kept
-        for one in orjson.loads(row.evaluations)
+        for one in unfolded(orjson.loads(row.evaluations))
         for flag in one["safety"]
         if flag["id"] == "CCA-S3a"
     ]

@@ -9,8 +9,9 @@ from cds_service.guidance import FINDINGS, Keeper, caller_of
 from cds_service.hooks.request import read_request
 from cds_service.observe.call import CALL, Call
 from cds_service.store import NullStore, ResultGiven
+from cds_service.store.given import unfolded
 from tests.hook_calls import CARD, REQUEST
-from tests.unit.cards_examples import clot, evaluation, item
+from tests.unit.cards_examples import CLOT, clot, criterion, evaluation, item
 
 TOKEN = {"access_token": "abc.def.ghi", "token_type": "Bearer", "expires_in": 300, "scope": "x"}
 
@@ -75,6 +76,19 @@ def test_each_result_is_kept_with_what_it_asks_for_and_found_once():
         ResultGiven(first.policy.id, "conditional", ("CCA-D2",), (("EV-RF27", "ED-now", "stop"),)),
         ResultGiven("", "not-applicable"),
     )
+
+
+def test_a_finding_is_kept_once_and_read_where_it_is_evidence():
+    twice = (criterion("CCA-E1", "met", "Pain", CLOT), criterion("CCA-E2", "met", "Harm", CLOT))
+    made = [evaluation(criteria=twice, safety=(clot(),)), evaluation(criteria=twice)]
+    document = orjson.loads(kept(made=made).evaluations)
+    assert [one["reference"] for one in document["findings"]] == [CLOT.reference]
+    assert unfolded(document) == [one.as_json() for one in made]
+
+
+def test_evaluations_that_were_kept_with_every_finding_written_out_are_read_as_they_are():
+    older = [evaluation(safety=(clot(),)).as_json()]
+    assert unfolded(older) == older
 
 
 def test_time_is_that_since_the_call_was_whole():
