@@ -51,26 +51,22 @@ def _bundle_page(bundle: Mapping[str, Any], entries: Sequence[Any]) -> Page | No
     outcomes: list[Any] = []
     matches = 0
     for entry in entries:
-        mode = _mode(entry)
-        resource = entry.get("resource") if isinstance(entry, dict) else None
-        if mode == "outcome" or _type(resource) == "OperationOutcome":
+        if not isinstance(entry, dict):
+            continue
+        resource, search = entry.get("resource"), entry.get("search")
+        mode = search.get("mode") if isinstance(search, dict) else None
+        if mode == "outcome":
             outcomes.append(resource)
         elif isinstance(resource, dict):
-            data.append(entry)
-            matches += mode != "include"
+            if resource.get("resourceType") == "OperationOutcome":
+                outcomes.append(resource)
+            else:
+                data.append(entry)
+                matches += mode != "include"
     if entries and not data and not outcomes:
         return None
     fault = next(filter(None, map(loss, outcomes)), None)
     return Page(data, matches, _total(bundle), next_link(bundle), fault)
-
-
-def _mode(entry: Any) -> Any:
-    search = entry.get("search") if isinstance(entry, dict) else None
-    return search.get("mode") if isinstance(search, dict) else None
-
-
-def _type(resource: Any) -> Any:
-    return resource.get("resourceType") if isinstance(resource, dict) else None
 
 
 def _total(bundle: Mapping[str, Any]) -> int | None:

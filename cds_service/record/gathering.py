@@ -46,8 +46,10 @@ class Gathering:
         self.unfinished: dict[str, Supply] = {}
         self.drafts: dict[str, Resource] = {}
         self._base = base_of(f"{server.rstrip('/')}/Patient/{patient_id}") if server else None
-        self._own = {f"Patient/{patient_id}"}
-        self._known: dict[Any, Resource] = {}
+        self._patient = f"Patient/{patient_id}"
+        self._own = {self._patient}
+        self._shared = catalogue().shared_types
+        self._known: dict[str, dict[Any, Resource]] = {}
         self._aliases: dict[str, str] = {}
         self._holes: dict[str, dict[Hole, None]] = {}
         self._index: _Index | None = None
@@ -108,21 +110,24 @@ class Gathering:
 
     def has_patient(self) -> bool:
         """Whether the Patient itself was read."""
-        return f"Patient/{self.patient_id}" in self._known
+        return self._newest(self._patient) is not None
 
     def knows(self, reference: str) -> bool:
         """Whether the resource was read, retracted or not."""
         name = relative(reference)
-        return name in self._known or name in self._aliases or name in self.drafts
+        return name in self._aliases or name in self.drafts or self._newest(name) is not None
 
     def find(self, reference: str) -> Resource | None:
         """Return the newest version read of a resource."""
         name = relative(reference)
-        return self._known.get(self._aliases.get(name, name)) or self.drafts.get(name)
+        return self._newest(self._aliases.get(name, name)) or self.drafts.get(name)
 
-    def of_type(self, resource_type: str) -> list[Resource]:
-        """Return what was read of a type so far."""
-        return [r for r in self._known.values() if r["resourceType"] == resource_type]
+    def _newest(self, name: str) -> Resource | None:
+        return self.of_type(name.partition("/")[0]).get(name)
+
+    def of_type(self, resource_type: str) -> Mapping[Any, Resource]:
+        """Return what was read of a type so far, by "Type/id" where it has an id."""
+        return self._known.get(resource_type, {})
 
     def record(self) -> PatientRecord:
         """Return the record as it stands; its resources are sorted anew when more came in."""
@@ -144,11 +149,12 @@ class Gathering:
         by_type: dict[str, list[Resource]] = {}
         by_reference = dict(self.drafts)
         withdrawn: dict[str, list[Resource]] = {}
-        for name, resource in self._known.items():
-            if retracted(resource):
-                withdrawn.setdefault(resource["resourceType"], []).append(resource)
-            else:
-                by_type.setdefault(resource["resourceType"], []).append(resource)
+        for resource_type, found in self._known.items():
+            for name, resource in found.items():
+                if retracted(resource):
+                    withdrawn.setdefault(resource_type, []).append(resource)
+                    continue
+                by_type.setdefault(resource_type, []).append(resource)
                 if isinstance(name, str):
                     by_reference[name] = resource
         for alias, name in self._aliases.items():
@@ -165,14 +171,15 @@ class Gathering:
 
     def _add(self, resource_type: str, resource: Resource, url: Any) -> None:
         self._index = None
+        found = self._known.setdefault(resource_type, {})
         resource_id = resource.get("id")
         if not isinstance(resource_id, str):
-            self._known[id(resource)] = resource
+            found[id(resource)] = resource
             return
         name = f"{resource_type}/{resource_id}"
-        older = self._known.get(name)
+        older = found.get(name)
         if older is None or supersedes(resource, older):
-            self._known[name] = resource
+            found[name] = resource
         if isinstance(url, str) and url.startswith("urn:"):
             self._aliases[url] = name
 
@@ -180,11 +187,13 @@ class Gathering:
         return resource.get("resourceType") == "Patient" and resource.get("id") == self.patient_id
 
     def _foreign(self, resource_type: str, resource: Resource, url: Any) -> str | None:
-        if resource_type in catalogue().shared_types:
+        if resource_type in self._shared:
             return None
         if resource_type == "Patient":
             return None if self._is_the_patient(resource) else ANOTHER_PATIENT
         reference = _patient_reference(resource)
+        if reference == self._patient:
+            return None
         if reference is None:
             return NO_PATIENT
         mine = reference in self._own or relative(reference) in self._own
@@ -235,12 +244,14 @@ def retracted(resource: Resource) -> bool:
     """Whether a resource was entered in error (G-05)."""
     for name in _STATUS_FIELDS:
         status = resource.get(name)
-        if status == _ERROR_STATUS or (isinstance(status, dict) and _says_error(status)):
+        if status is not None and _says_error(status):
             return True
     return False
 
 
-def _says_error(status: Mapping[str, Any]) -> bool:
+def _says_error(status: Any) -> bool:
+    if not isinstance(status, dict):
+        return bool(status == _ERROR_STATUS)
     codings = status.get("coding")
     return isinstance(codings, list) and any(
         isinstance(coding, dict) and coding.get("code") == _ERROR_STATUS for coding in codings
@@ -281,6 +292,7 @@ def _version(resource: Resource) -> float | None:
 def _patient_reference(resource: Resource) -> str | None:
     for name in _PATIENT_FIELDS:
         value = resource.get(name)
-        if isinstance(value, dict) and isinstance(value.get("reference"), str):
-            return str(value["reference"])
+        reference = value.get("reference") if isinstance(value, dict) else None
+        if isinstance(reference, str):
+            return reference
     return None

@@ -74,8 +74,9 @@ def judge(query: Query, value: Any) -> Supply:
 
 
 def _answers(query: Query, page: Page) -> bool:
-    types = [entry["resource"].get("resourceType") for entry in page.entries]
-    return not types or query.resource_type in types
+    wanted = query.resource_type
+    found = (entry["resource"].get("resourceType") == wanted for entry in page.entries)
+    return not page.entries or any(found)
 
 
 def _judge_page(page: Page, query: Query) -> Supply:

@@ -212,7 +212,7 @@ class _Call:
         """Return who orders or treats: as the caller says, and in other orders that are active."""
         others = [
             reference
-            for order in self.gathering.of_type("ServiceRequest")
+            for order in self.gathering.of_type("ServiceRequest").values()
             if order.get("status") == "active"
             for reference in references_in(order.get("performer"))
         ]
@@ -228,7 +228,7 @@ class _Call:
         return not tried and not self.gathering.knows(reference)
 
     def _payors(self) -> Iterator[str]:
-        for coverage in self.gathering.of_type("Coverage"):
+        for coverage in self.gathering.of_type("Coverage").values():
             if not retracted(coverage):
                 for reference in references_in(coverage.get("payor")):
                     if literal_type(reference) == "Organization":
@@ -238,7 +238,7 @@ class _Call:
         """Yield the medicines that orders only refer to, those that are running first."""
         if MEDICINES not in self.needs:
             return
-        ordered = self.gathering.of_type("MedicationRequest")
+        ordered = self.gathering.of_type("MedicationRequest").values()
         for order in sorted(ordered, key=lambda one: one.get("status") != "active"):
             if not retracted(order):
                 yield from references_in(order.get("medicationReference"))
