@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from datetime import date, tzinfo
 
@@ -78,9 +78,9 @@ def coverages_of(
     else every active coverage whose period may hold the day. Each knows the `others` on file.
     """
     everything = on_file(record, day, zone)
-    named = dict(_insured(orders, record, day, zone))
+    named = dict(_insured(orders, everything, record, day, zone))
     if named:
-        chosen = [everything.get(reference, fact) for reference, fact in named.items()]
+        chosen = list(named.values())
     else:
         chosen = [f for f in everything.values() if f.active and f.in_force is not Status.NOT_MET]
     chosen.sort(key=lambda fact: (fact.order is None, fact.order or 0))
@@ -101,7 +101,11 @@ def on_file(record: PatientRecord, day: date, zone: tzinfo) -> dict[str, Coverag
 
 
 def _insured(
-    orders: Iterable[Resource], record: PatientRecord, day: date, zone: tzinfo
+    orders: Iterable[Resource],
+    filed: Mapping[str, CoverageFact],
+    record: PatientRecord,
+    day: date,
+    zone: tzinfo,
 ) -> Iterator[tuple[str, CoverageFact]]:
     """Yield what the orders are to be billed to; what is no coverage of the patient tells nothing.
 
@@ -109,6 +113,9 @@ def _insured(
     """
     for order in orders:
         for reference, element in billed_to(order):
+            if reference in filed:
+                yield reference, filed[reference]
+                continue
             resource = _held(resolve(record, order, element), reference, order)
             if resource is None or not _is_the_patients(resource, record):
                 yield reference, _unread(reference, fields.text(element, "display"))
