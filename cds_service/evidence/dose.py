@@ -37,12 +37,13 @@ def read_dose(order: Resource, zone: tzinfo) -> Dose:
     """Return what a ServiceRequest asks for."""
     repeat = fields.item(fields.item(order, "occurrenceTiming"), "repeat")
     per_week = _per_week(order, repeat)
+    visits = _visits(order, repeat, per_week)
     start, end = _period(order, repeat, zone)
     return Dose(
-        visits=_visits(order, repeat, per_week),
+        visits=visits,
         units=_units(order, repeat),
         per_week=per_week,
-        weeks=_weeks(order, repeat, per_week, start, end),
+        weeks=_weeks(repeat, visits, per_week, start, end),
         start=start,
         end=end,
     )
@@ -51,8 +52,10 @@ def read_dose(order: Resource, zone: tzinfo) -> Dose:
 def _positive(value: object) -> Fraction | None:
     """Return an amount that can be meant; what is beyond all measure is a slip of the pen."""
     number = fields.number(value)
+    if number is None:
+        return None
     largest = data("scope.yaml")["largest-amount"]
-    return number if number is not None and Fraction(1, largest) <= number <= largest else None
+    return number if Fraction(1, largest) <= number <= largest else None
 
 
 def _quantity(order: Resource) -> tuple[Fraction | None, str]:
@@ -176,8 +179,8 @@ def _later(start: Days, days: int) -> Days | None:
 
 
 def _weeks(
-    order: Resource,
     repeat: dict[str, Any],
+    visits: Range | None,
     per_week: Fraction | None,
     start: Days | None,
     end: Days | None,
@@ -188,7 +191,6 @@ def _weeks(
         limits.append(days / WEEK)
     elif start and end and start.exact and end.exact and end.first >= start.first:
         limits.append(Fraction((end.first - start.first).days) / WEEK)
-    visits = _visits(order, repeat, per_week)
     if visits and per_week:
         limits.append(visits[1] / per_week)
     return min(limits) if limits else None
