@@ -69,12 +69,19 @@ def _escaped(text: str) -> str:
 
 
 def fit(text: str, room: int) -> str:
-    """Return the text cut at a word to at most `room` characters, with an ellipsis when cut."""
+    """Return the text cut at a word to at most `room` characters, with an ellipsis when cut.
+
+    A bracket that would stay open is left out whole.
+    """
     if len(text) <= room:
         return text
     cut = text[: max(room - 1, 0)]
     head, _, _ = cut.rpartition(" ")
-    return (head if len(head) > room // 2 else cut).rstrip(" ,;:-(") + "…"
+    kept = head if len(head) > room // 2 else cut
+    opened = kept.rfind("(")
+    if opened > room // 3 and ")" not in kept[opened:]:
+        kept = kept[:opened]
+    return kept.rstrip(" ,;:-(") + "…"
 
 
 def sentence(lead: str, step: str = "", joint: str = " - ") -> str:

@@ -75,6 +75,8 @@ def test_a_long_lead_leaves_room_for_the_step():
 def test_fit_cuts_at_a_word():
     assert fit("first second third", 14) == "first second…"
     assert fit("short", 5) == "short"
+    assert fit("the role (not sent, and no server)", 25) == "the role…"
+    assert fit("a role (not sent), and no server", 25) == "a role (not sent), and…"
     assert len(fit("x" * 50, 10)) == 10
 
 
