@@ -14,7 +14,7 @@ from tests.live import FhirServer, Service, http, serve
 STORIES = Path(__file__).parents[2] / "fhir_fixtures" / "stories"
 BUILT = build("bad", read_story(STORIES / "cca-full-course.yaml"))
 RECORD = [entry["resource"] for entry in BUILT.record["entry"]]
-DEADLINE = 0.6
+DEADLINE = 1.5
 CLINICAL = "Condition"
 IN_WORDS = "diagnoses"
 ALL_CLEAR = ("criteria appear met", "appear met")

@@ -90,7 +90,7 @@ def running(folder, **given):
     with opened(folder) as store:
         variables = {f"MASSAGE_CDS_{name}": str(value) for name, value in given.items()}
         closed = "CLIENTS" in given
-        settings = load_settings({"MASSAGE_CDS_DEADLINE": "1", **variables})
+        settings = load_settings({"MASSAGE_CDS_DEADLINE": "5", **variables})
         app = create_app(settings, open_access=not closed, demo=False, store=store)
         with serve(app) as url:
             yield url

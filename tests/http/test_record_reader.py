@@ -411,18 +411,18 @@ def test_scopes_that_leave_out_a_type_leave_it_unasked(reader: RecordReader, cha
 
 
 def test_queries_run_side_by_side(reader: RecordReader):
-    with serving({"Patient": gives(PATIENT), "*": slow(0.15)}) as server:
+    with serving({"Patient": gives(PATIENT), "*": slow(0.4)}) as server:
         began = time.monotonic()
-        record = read(reader, fhir_server=server.base)
-        assert time.monotonic() - began < 0.15 * 4
+        record = read(reader, fhir_server=server.base, seconds=20)
+        assert time.monotonic() - began < 0.4 * len(server.asked) / 2
     assert record.holes == {}
 
 
 def test_the_deadline_holds_for_all_queries_together(reader: RecordReader):
-    with serving({"Patient": gives(PATIENT), "*": slow(0.6)}) as server:
+    with serving({"Patient": gives(PATIENT), "*": slow(1.5)}) as server:
         began = time.monotonic()
-        record = read(reader, seconds=0.2, fhir_server=server.base, references=["Practitioner/x"])
-        assert time.monotonic() - began < 0.5
+        record = read(reader, seconds=0.5, fhir_server=server.base, references=["Practitioner/x"])
+        assert time.monotonic() - began < 1.2
     assert set(reasons(record, "conditions", "goals", "references")) == {
         ("Condition", "timeout"),
         ("Goal", "timeout"),
@@ -481,12 +481,12 @@ def test_nobody_asks_what_else_is_needed_where_nothing_is_under_way(chart: Fault
 def test_pages_read_before_the_deadline_are_kept(reader: RecordReader):
     def second_page_is_slow(handler: Handler) -> None:
         first = gives(bundle(mine("Condition", "c1"), link=link("Condition?page=2")))
-        (slow(0.6) if "page" in handler.path else first)(handler)
+        (slow(2) if "page" in handler.path else first)(handler)
 
     with serving({"Condition": second_page_is_slow}) as server:
         record = read(
             reader,
-            seconds=0.3,
+            seconds=1.2,
             needs=["conditions"],
             prefetch={"patient": PATIENT},
             fhir_server=server.base,
