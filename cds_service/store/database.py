@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
@@ -49,6 +50,8 @@ class Database:
         self.up = False
         self.failures = 0
         self._file = _Identity(self.url)
+        self._seconds = seconds
+        self._turn = Lock()
 
     def run(self, work: Work[T]) -> T:
         """Do something in a transaction; raises DownError, or what the data themselves caused."""
@@ -60,6 +63,21 @@ class Database:
                 raise
             self._fail(error)
             raise DownError(_told(error)) from None
+
+    def write(self, work: Work[T]) -> T:
+        """Do something that changes rows; raises as `run` does.
+
+        SQLite lets one write at a time and has the others look again after pauses that grow, so
+        that an unlucky call waited for a second: threads of a process wait for their turn here.
+        """
+        if self.url.get_backend_name() != "sqlite":
+            return self.run(work)
+        if not self._turn.acquire(timeout=self._seconds):
+            raise DownError(f"the database cannot be used now: no turn in {self._seconds:g} s")
+        try:
+            return self.run(work)
+        finally:
+            self._turn.release()
 
     def recover(self) -> None:
         """Make the database usable: reach it, bring its tables up to date; raises DownError."""

@@ -119,14 +119,14 @@ class Drainer:
 
     def _write(self, segment: Segment, batch: Sequence[Record]) -> None:
         try:
-            self._database.run(lambda connection: write(connection, batch))
+            self._database.write(lambda connection: write(connection, batch))
         except SQLAlchemyError:
             for record in batch:
                 self._write_one(segment, record)
 
     def _write_one(self, segment: Segment, record: Record) -> None:
         try:
-            self._database.run(lambda connection: write(connection, [record]))
+            self._database.write(lambda connection: write(connection, [record]))
         except SQLAlchemyError as error:
             self.refused += 1
             aside = segment.path.with_suffix(".refused")

@@ -70,11 +70,11 @@ class Pruner:
         before = now - timedelta(days=self._days)
         detail = f"before {before.isoformat()}"
         note = access_row(f"prune-{now.date()}", now, f"worker {self._worker}", ACTION, detail)
-        if not self._database.up or not self._database.run(lambda found: _first(found, note)):
+        if not self._database.up or not self._database.write(lambda found: _first(found, note)):
             return False
         removed = removed_before(self._database, before, now)
         note["detail"] = f"{detail}: {removed}"
-        self._database.run(lambda found: _complete(found, note))
+        self._database.write(lambda found: _complete(found, note))
         tell_access(note)
         return True
 

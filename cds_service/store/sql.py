@@ -122,7 +122,7 @@ class SqlStore:
             insert(connection, FEEDBACK, rows)
 
         try:
-            self._database.run(work)
+            self._database.write(work)
         except (DownError, SQLAlchemyError):
             return False
         return True

@@ -53,7 +53,7 @@ class Tokens:
             return None
         row = jti_row(*token, expires)
         try:
-            return self._database.run(lambda connection: insert_tokens(connection, [row]) == 1)
+            return self._database.write(lambda connection: insert_tokens(connection, [row]) == 1)
         except (DownError, SQLAlchemyError):
             return None
 
@@ -69,7 +69,7 @@ class Tokens:
             waiting = {token: self._seen[token] for token in self._unsaved if token in self._seen}
         if waiting:
             rows = [jti_row(*token, expires) for token, expires in waiting.items()]
-            self._database.run(lambda connection: insert_tokens(connection, rows))
+            self._database.write(lambda connection: insert_tokens(connection, rows))
         with self._lock:
             self._unsaved -= waiting.keys()
 
@@ -85,4 +85,4 @@ class Tokens:
 def drop_expired(database: Database, now: datetime) -> int:
     """Delete the tokens that have expired; return how many. Raises DownError."""
     statement = delete(JTI).where(JTI.c.expires < now)
-    return database.run(lambda connection: connection.execute(statement).rowcount)
+    return database.write(lambda connection: connection.execute(statement).rowcount)

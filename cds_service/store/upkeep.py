@@ -63,7 +63,7 @@ def removed_before(database: Database, before: datetime, now: datetime) -> dict[
     """Delete as `prune` does, and leave no note of it."""
     return {
         "guidance": _prune_guidance(database, before),
-        "feedback": database.run(lambda connection: _prune_feedback(connection, before)),
+        "feedback": database.write(lambda connection: _prune_feedback(connection, before)),
         "jti": drop_expired(database, now),
     }
 
@@ -71,7 +71,7 @@ def removed_before(database: Database, before: datetime, now: datetime) -> dict[
 def _prune_guidance(database: Database, before: datetime) -> int:
     """Delete in small transactions: the workers write meanwhile."""
     removed = 0
-    while count := database.run(lambda connection: _prune_chunk(connection, before)):
+    while count := database.write(lambda connection: _prune_chunk(connection, before)):
         removed += count
     return removed
 
@@ -99,7 +99,7 @@ def note_access(database: Database, action: str, detail: str, actor: str | None 
     `actor` is the user who runs the process where it is not given.
     """
     row = access_row(uuid4().hex, datetime.now(UTC), actor or getpass.getuser(), action, detail)
-    database.run(lambda connection: connection.execute(ACCESS.insert(), row))
+    database.write(lambda connection: connection.execute(ACCESS.insert(), row))
     tell_access(row)
 
 

@@ -2,6 +2,8 @@
 
 import shutil
 import stat
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 
 import orjson
@@ -11,6 +13,7 @@ from sqlalchemy import text
 from cds_service.hooks.feedback import FeedbackEntry
 from cds_service.store import NullStore, StoreError, tokens
 from cds_service.store.database import Database
+from cds_service.store.model import DownError
 from cds_service.store.reasons import UNKNOWN, reason
 from cds_service.store.tables import ACCESS, CARD, FEEDBACK, GUIDANCE, JTI
 from cds_service.store.upkeep import prune, status
@@ -382,6 +385,30 @@ class TestSecret:
 def test_a_url_that_names_no_database_we_know_is_refused(url):
     with pytest.raises(StoreError, match="sqlite:///path"):
         Database(url)
+
+
+class TestTurns:
+    def test_writers_of_a_process_never_meet_in_sqlite(self, tmp_path):
+        database, inside, met = Database(f"sqlite:///{tmp_path / 'file'}"), [], []
+
+        def work(connection):
+            inside.append(connection)
+            met.append(len(inside))
+            time.sleep(0.01)
+            inside.remove(connection)
+
+        with ThreadPoolExecutor(8) as threads:
+            for done in [threads.submit(database.write, work) for _ in range(16)]:
+                done.result()
+        database.close()
+        assert met == [1] * 16
+
+    def test_one_that_does_not_come_is_not_waited_for(self, tmp_path):
+        database = Database(f"sqlite:///{tmp_path / 'file'}", seconds=0.05)
+        with pytest.raises(DownError, match=r"no turn in 0\.05 s"):
+            database.write(lambda _: database.write(lambda _: None))
+        assert database.write(lambda connection: connection.execute(text("SELECT 1")).scalar()) == 1
+        database.close()
 
 
 def test_a_password_shows_nowhere(tmp_path):
