@@ -12,7 +12,6 @@ from typing import Any
 import orjson
 
 from cds_service.evaluation import Evaluation, MissingItem
-from cds_service.evidence.answer import Status
 from cds_service.evidence.context import Context, Facts
 from cds_service.evidence.coverage import CoverageFact, coverages_of
 from cds_service.evidence.notes import notes_of
@@ -85,8 +84,7 @@ class Payer:
     @property
     def in_force(self) -> bool:
         """Whether the coverage is active and not known to lie outside its period."""
-        coverage = self.coverage
-        return coverage is None or (coverage.active and coverage.in_force is not Status.NOT_MET)
+        return self.coverage is None or self.coverage.may_pay
 
 
 def facts_of(case: Case, rules: Rules) -> Facts:

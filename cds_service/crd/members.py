@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from cds_service.evidence.answer import Status
 from cds_service.evidence.coverage import CoverageFact, coverages_of, on_file
 from cds_service.evidence.fields import identity
 from cds_service.evidence.orders import OrderFact, OrderGroup
@@ -74,17 +73,15 @@ def members_of(case: Case, group: OrderGroup, rules: Rules) -> list[Member]:
     if not served:
         raise _not_served()
     _refuse_nameless(served)
-    unread = _all_that_is_named([one for one in named if not one.read], group.orders)
-    return [*served, *(Member(payer_of(one, case.day, rules), readable=False) for one in unread)]
+    lost = [payer_of(one, case.day, rules) for one in _lost(named, group.orders)]
+    return [*served, *(Member(payer, readable=False) for payer in lost)]
 
 
-def _all_that_is_named(
-    unread: Iterable[CoverageFact], orders: Iterable[OrderFact]
-) -> list[CoverageFact]:
-    """Return the unread coverages of orders that name none that was read."""
-    found = {one.reference: one for one in unread}
-    lost = [order.coverages for order in orders if found.keys() >= set(order.coverages)]
-    return [found[name] for name in dict.fromkeys(chain.from_iterable(lost))]
+def _lost(named: Iterable[CoverageFact], orders: Iterable[OrderFact]) -> list[CoverageFact]:
+    """Return the coverages that could not be read, of orders that name none that could."""
+    unread = {one.reference: one for one in named if not one.read}
+    lost = [order.coverages for order in orders if unread.keys() >= set(order.coverages)]
+    return [unread[name] for name in dict.fromkeys(chain.from_iterable(lost))]
 
 
 def _refuse_nameless(members: Iterable[Member]) -> None:
@@ -100,7 +97,7 @@ def _all_named(orders: Iterable[OrderFact]) -> bool:
 
 
 def _refuse_choice(orders: Iterable[OrderFact], coverages: Iterable[CoverageFact]) -> None:
-    active = [one for one in coverages if one.active and one.in_force is not Status.NOT_MET]
+    active = [one for one in coverages if one.may_pay]
     if len(active) > 1 and not _all_named(orders):
         words = (
             "The patient has several active coverages and an order names none: name the one to be "

@@ -59,6 +59,11 @@ class CoverageFact:
         return replace(self, line_of_business=line_of_business, medicare=medicare, via=via)
 
     @property
+    def may_pay(self) -> bool:
+        """Whether it is active and not known to lie outside its period."""
+        return self.active and self.in_force is not Status.NOT_MET
+
+    @property
     def plan_name(self) -> str | None:
         """The plan as the payer writes it: the name of its class, the plan's before others."""
         ranked = sorted(self.plan_classes, key=lambda one: one[0] != "plan")
@@ -82,7 +87,7 @@ def coverages_of(
     if named:
         chosen = list(named.values())
     else:
-        chosen = [f for f in everything.values() if f.active and f.in_force is not Status.NOT_MET]
+        chosen = [fact for fact in everything.values() if fact.may_pay]
     chosen.sort(key=lambda fact: (fact.order is None, fact.order or 0))
     return tuple(
         replace(fact, others=tuple(o for o in everything.values() if o.reference != fact.reference))

@@ -62,6 +62,14 @@ def named(*references):
     return change
 
 
+def sign_beside(body, change):
+    """Let a body sign a second order, like the first but for a change."""
+    entry = copy.deepcopy(body["context"]["draftOrders"]["entry"][0])
+    entry["resource"]["id"] = "beside"
+    change(entry["resource"])
+    body["context"]["draftOrders"]["entry"].append(entry)
+
+
 def unnamed(order):
     order.pop("insurance", None)
 
@@ -102,10 +110,7 @@ class TestOneOfTwoOrdersWhoseCoverageIsLost:
     def told(self, *references, version="2.2"):
         """Sign two orders, the second of which names these coverages; return what is told of it."""
         body = body_of("cca-01", change=named("Coverage/cca-01-coverage-1"))
-        entry = copy.deepcopy(body["context"]["draftOrders"]["entry"][0])
-        entry["resource"]["id"] = "beside"
-        named(*references)(entry["resource"])
-        body["context"]["draftOrders"]["entry"].append(entry)
+        sign_beside(body, named(*references))
         sent = ehr.updated(ehr.call(body, version=version))
         (about,) = {*sent} - {"beside"}
         (first,) = information_of(sent[about])
@@ -400,11 +405,11 @@ class TestWhichOrders:
         refused(body, 422, "has no id")
 
     def test_one_whose_code_the_policy_does_not_list_is_told_of(self):
+        def recode(order):
+            order["code"]["coding"][0]["code"] = "97112"
+
         body = body_of("kp-01")
-        entry = copy.deepcopy(body["context"]["draftOrders"]["entry"][0])
-        entry["resource"]["id"] = "beside"
-        entry["resource"]["code"]["coding"][0]["code"] = "97112"
-        body["context"]["draftOrders"]["entry"].append(entry)
+        sign_beside(body, recode)
         sent = ehr.updated(ehr.call(body))
         (told,) = information_of(sent["beside"])
         assert part(told, "covered") == "conditional"
