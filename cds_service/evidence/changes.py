@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import product
+from itertools import product, starmap
 
 from cds_service.evidence.answer import Finding
 from cds_service.evidence.points import Point
@@ -56,11 +56,11 @@ def said_of(base: Point, word: str) -> str:
 
 def paired(
     bases: Sequence[Fraction], values: Sequence[Fraction]
-) -> Sequence[tuple[Fraction, Fraction]]:
+) -> Iterable[tuple[Fraction, Fraction]]:
     """Return what is compared: scale by scale, or each with each where scales are not the same."""
     if len(bases) == len(values):
-        return list(zip(bases, values, strict=True))
-    return list(product(bases, values))
+        return zip(bases, values, strict=True)
+    return product(bases, values)
 
 
 def found_of(
@@ -69,9 +69,7 @@ def found_of(
     bases: Sequence[Fraction],
 ) -> set[bool]:
     """Return what a test comes to for every pair of a later value and what it is held against."""
-    if len(bases) == len(values):
-        return set(map(test, values, bases))
-    return {test(value, base) for base in bases for value in values}
+    return set(starmap(test, paired(values, bases)))
 
 
 def _part(base: Fraction, point: Fraction, ideal: Fraction) -> Fraction | None:

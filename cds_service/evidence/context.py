@@ -18,7 +18,7 @@ Owner = TypeVar("Owner")
 Subject = TypeVarTuple("Subject")
 Spec = Mapping[str, Any]
 """Arguments of a leaf as compiled: every `$name` already replaced by its number (Fraction)."""
-UNASKED: Any = object()
+_UNASKED: Any = object()
 
 
 @dataclass
@@ -101,8 +101,8 @@ def once(work: Callable[[Context, *Subject], T]) -> Callable[[Context, *Subject]
     @wraps(work)
     def ask(context: Context, *subject: *Subject) -> T:
         key = (work, *subject)
-        found: T = context.memo.get(key, UNASKED)
-        if found is UNASKED:
+        found: T = context.memo.get(key, _UNASKED)
+        if found is _UNASKED:
             found = context.memo[key] = work(context, *subject)
         return found
 

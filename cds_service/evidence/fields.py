@@ -161,9 +161,10 @@ def first_date(facts: Facts, *written: str | None) -> tuple[Days | None, str | N
     return None, None
 
 
-def updated(resource: Resource) -> str | None:
-    """Return when a resource was last changed, as written."""
-    return text(resource["meta"], "lastUpdated") if "meta" in resource else None
+def stamp(resource: Resource, written: str | None) -> str:
+    """Return what sorts a resource among others of its day: when it was written, then changed."""
+    changed = text(resource["meta"], "lastUpdated") if "meta" in resource else None
+    return f"{written or ''} {changed or ''}"
 
 
 def period_start(resource: object, name: str) -> str | None:

@@ -19,6 +19,7 @@ BOUNDS: Mapping[str, Callable[[Fraction, Fraction], bool]] = {
     "above": operator.gt,
     "below": operator.lt,
 }
+_VERDICTS = {True: Status.MET, False: Status.NOT_MET, None: Status.UNKNOWN}
 
 
 def all_of(tests: Sequence[Fits]) -> Fits:
@@ -50,11 +51,6 @@ def not_before(day: date) -> Fits:
     return fits
 
 
-def recent(on: date, days: int) -> Fits:
-    """Return what tells whether a measurement is of the last so many days."""
-    return not_before(date.fromordinal(max(on.toordinal() - days, 1)))
-
-
 def fits_of(spec: Spec) -> Fits:
     """Return what tells whether a measurement has the value asked for."""
     bounds = [(name, Fraction(spec[name])) for name in BOUNDS if name in spec]
@@ -71,7 +67,9 @@ def fits_of(spec: Spec) -> Fits:
 
 def _holds(name: str, limit: Fraction, point: Point) -> Status:
     """Whether the value keeps to the bound on every scale that the record leaves open."""
-    verdicts = {BOUNDS[name](value, limit) for value in point.values}
-    if len(verdicts) != 1:
-        return Status.UNKNOWN
-    return Status.MET if verdicts == {True} else Status.NOT_MET
+    return agreed({BOUNDS[name](value, limit) for value in point.values})
+
+
+def agreed(verdicts: set[bool | None] | set[bool]) -> Status:
+    """Return what all verdicts say; what they do not agree on is not known."""
+    return _VERDICTS[verdicts.pop()] if len(verdicts) == 1 else Status.UNKNOWN

@@ -180,7 +180,7 @@ def _form(facts: Facts, response: Resource) -> Form:
         version,
         days,
         written,
-        f"{authored or ''} {fields.updated(response) or ''}",
+        fields.stamp(response, authored),
         response,
         facts,
     )

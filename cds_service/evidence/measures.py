@@ -16,7 +16,7 @@ from cds_service.evidence import fields
 from cds_service.evidence.answer import Answer, Finding, Status
 from cds_service.evidence.conditions import Conditions, latest
 from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf, once
-from cds_service.evidence.fits import BOUNDS, Fits, all_of, fits_of, not_before, recent
+from cds_service.evidence.fits import BOUNDS, Fits, all_of, fits_of, not_before
 from cds_service.evidence.points import Point, in_order, readings
 from cds_service.evidence.visits import KEYS as VISIT_KEYS
 from cds_service.evidence.visits import MASSAGE, anchor_or_order, episode
@@ -299,7 +299,7 @@ def _tests(spec: Spec) -> Iterator[Test]:
     if spec.keys() & {*BOUNDS, "flagged", "coded-in"}:
         yield lambda _context: fits
     if limit is not None:
-        yield lambda context: recent(context.facts.day, limit)
+        yield lambda context: lambda point: fields.recent(context.facts, point.days, limit)
     if spec.get("since") == "baseline":
         yield lambda context: not_before(first_baseline_day(context))
     elif spec.get("since") == "anchor":

@@ -33,12 +33,10 @@ class _Bounds:
     @property
     def known(self) -> Fraction | None:
         """The number, where only one is possible."""
-        return self.low if self.low is self.high else None
+        return self.low if self.low == self.high else None
 
     def plus(self, other: _Bounds) -> _Bounds:
-        low = _sum(self.low, other.low)
-        sure = self.low is self.high and other.low is other.high
-        return _Bounds(low, low if sure else _sum(self.high, other.high))
+        return _Bounds(_sum(self.low, other.low), _sum(self.high, other.high))
 
     def negative(self) -> _Bounds:
         low = -self.high if self.high is not None else None

@@ -306,7 +306,7 @@ def _observed(facts: Facts, observation: Resource, preliminary: bool = False) ->
         dates = _observed_on(observation)
         days, written = fields.first_date(facts, *dates)
         taken = next(filter(None, dates), None)
-    stamp = f"{taken or ''} {fields.updated(observation) or ''}"
+    stamp = fields.stamp(observation, taken)
     reference = fields.identity(observation)
     return _Source(reference, days, written, stamp, OBSERVED, preliminary)
 

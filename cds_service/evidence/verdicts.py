@@ -9,12 +9,11 @@ from fractions import Fraction
 from cds_service.evidence.answer import Status
 from cds_service.evidence.changes import HIGHER, LOWER, Change, found_of
 from cds_service.evidence.context import Context, Spec
+from cds_service.evidence.fits import agreed
 from cds_service.evidence.points import Point
 from cds_service.terminology import Measure
 
 PERCENT = Fraction(1, 100)
-VERDICTS = {True: Status.MET, False: Status.NOT_MET, None: Status.UNKNOWN}
-
 
 Verdict = Callable[[Change], Status]
 VerdictOn = Callable[[Context, Measure], Verdict]
@@ -53,7 +52,7 @@ def _reaching(size: object, *, worse: bool = False) -> VerdictOn:
         if measure.better not in (LOWER, HIGHER):
             return _open
         if share is not None:
-            return lambda change: _agreed(set(_percent(change, share, worse=worse)))
+            return lambda change: agreed(set(_percent(change, share, worse=worse)))
         least = least_of(context, measure)
         return _open if least is None else _gone(least, down=(measure.better == LOWER) != worse)
 
@@ -75,7 +74,7 @@ def _gone(least: Fraction, *, down: bool) -> Verdict:
         if goal is None:
             goal = [value - least if down else value + least for value in change.base.values]
             goals[change.base] = goal
-        return _agreed(found_of(reaches, change.point.values, goal))
+        return agreed(found_of(reaches, change.point.values, goal))
 
     return verdict
 
@@ -91,7 +90,7 @@ def _percent(change: Change, share: Fraction, *, worse: bool) -> Iterable[bool |
 
 
 def _same(change: Change) -> Status:
-    return _agreed(found_of(operator.eq, change.point.values, change.base.values))
+    return agreed(found_of(operator.eq, change.point.values, change.base.values))
 
 
 def _unchanged(size: object) -> VerdictOn:
@@ -103,7 +102,7 @@ def _unchanged(size: object) -> VerdictOn:
         least = least_of(context, measure)
         if least is None:
             return _open
-        return lambda change: _agreed({abs(gain) < least for gain in change.gains()})
+        return lambda change: agreed({abs(gain) < least for gain in change.gains()})
 
     return verdict_on
 
@@ -138,10 +137,6 @@ def reached_at(context: Context, measure: Measure, base: Fraction, size: object)
     if least is None:
         return None
     return base - least if measure.better == LOWER else base + least
-
-
-def _agreed(verdicts: set[bool | None] | set[bool]) -> Status:
-    return VERDICTS[verdicts.pop()] if len(verdicts) == 1 else Status.UNKNOWN
 
 
 def _opposite(status: Status) -> Status:
