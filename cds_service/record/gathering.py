@@ -62,9 +62,10 @@ class Gathering:
             resource_type = resource.get("resourceType")
             if not isinstance(resource_type, str):
                 continue
-            foreign = self._foreign(resource_type, resource, entry.get("fullUrl"))
+            url = entry.get("fullUrl")
+            foreign = self._foreign(resource_type, resource, url)
             if foreign is None:
-                self._add(resource_type, resource, entry.get("fullUrl"))
+                self._add(resource_type, resource, url)
             else:
                 self._turn_away(key, resource_type, foreign)
                 turned_away += 1

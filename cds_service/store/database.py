@@ -73,7 +73,7 @@ class Database:
         if self.url.get_backend_name() != "sqlite":
             return self.run(work)
         if not self._turn.acquire(timeout=self._seconds):
-            raise DownError(f"the database cannot be used now: no turn in {self._seconds:g} s")
+            raise DownError(_told(TimeoutError(f"no turn in {self._seconds:g} s")))
         try:
             return self.run(work)
         finally:
