@@ -1,15 +1,13 @@
 """PROMIS-29 scored from single answers."""
 
 import json
-import os
 from fractions import Fraction
-from pathlib import Path
 
 import pytest
 
 from cds_service.terminology import promis
+from tests.shared import SHARED, needs_shared
 
-SHARED = Path(os.environ.get("MASSAGE_CDS_SHARED", Path(__file__).parents[3] / "shared"))
 PHYSICAL = ("61597-1", "61607-8", "61609-4", "61635-9")
 SOCIAL = ("76709-5", "75417-6", "76708-7", "76712-9")
 SATISFACTION = ("62041-9", "62046-8", "62050-0", "62051-8")
@@ -116,11 +114,9 @@ def test_items_are_known():
     assert not promis.is_item("72514-3")
 
 
+@needs_shared
 def test_a_worked_case_of_single_answers():
-    path = SHARED / "cases/CCA-19.json"
-    if not path.exists():
-        pytest.skip("shared cases are not here; set MASSAGE_CDS_SHARED")
-    entries = json.loads(path.read_text())["record"]["entry"]
+    entries = json.loads((SHARED / "cases/CCA-19.json").read_text())["record"]["entry"]
     forms = [
         entry["resource"]
         for entry in entries

@@ -1,7 +1,6 @@
 """Classification of codes, and the value sets themselves."""
 
 import json
-import os
 import re
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 from fhir.resources.R4B.valueset import ValueSet
 
 from cds_service.terminology import Terminology, document
+from tests.shared import SHARED, needs_shared
 
 ICD = "http://hl7.org/fhir/sid/icd-10-cm"
 SNOMED = "http://snomed.info/sct"
@@ -16,7 +16,6 @@ RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 CPT = "http://www.ama-assn.org/go/cpt"
 NUCC = "http://nucc.org/provider-taxonomy"
 ROOT = Path(__file__).parents[2]
-SHARED = Path(os.environ.get("MASSAGE_CDS_SHARED", ROOT.parent / "shared"))
 TERMINOLOGY = Terminology.load()
 FILES = sorted((ROOT / "cds_service/terminology/value_sets").glob("*.json"))
 
@@ -234,12 +233,10 @@ REVIEWED = {
 
 @pytest.fixture(scope="module")
 def concepts():
-    path = SHARED / "terminology/concepts.json"
-    if not path.exists():
-        pytest.skip("shared terminology is not here; set MASSAGE_CDS_SHARED")
-    return json.loads(path.read_text())["concepts"]
+    return json.loads((SHARED / "terminology/concepts.json").read_text())["concepts"]
 
 
+@needs_shared
 def test_every_verified_snomed_code_is_in_a_value_set(concepts):
     codes = {
         one["code"]
@@ -251,6 +248,7 @@ def test_every_verified_snomed_code_is_in_a_value_set(concepts):
     assert sorted(code for code in codes if not sets(code, SNOMED)) == []
 
 
+@needs_shared
 def test_no_doubtful_snomed_code_is_in_a_value_set(concepts):
     codes = {
         one["code"]
@@ -262,6 +260,7 @@ def test_no_doubtful_snomed_code_is_in_a_value_set(concepts):
     assert sorted(code for code in codes if sets(code, SNOMED)) == []
 
 
+@needs_shared
 def test_every_verified_icd_prefix_is_in_a_value_set_or_reviewed(concepts):
     prefixes = {
         one["prefix"]
