@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cards.words import WORDS
 from cds_service.evaluation import CriterionResult, Evaluation
 from cds_service.evidence.answer import Finding, Status
-from cds_service.record.model import Hole, valued
+from cds_service.record.model import Hole
 
 _ORDER = {Status.NOT_MET: 0, Status.UNKNOWN: 1, Status.MET: 2, Status.NA: 3}
 _SHOW = WORDS["show"]
@@ -21,8 +23,7 @@ _SLUG = re.compile(r"[a-z]+(-[a-z]+)*")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
-@valued
-class Row:
+class Row(Struct, frozen=True):
     """A criterion as a line of the card.
 
     `place` is the section of the source it stands in, `verdict` a key of `verdicts` in the words,

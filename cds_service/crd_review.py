@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
+from msgspec import structs
+
 from cds_service.crd.dispatch import Dispatch, dispatch_of
 from cds_service.crd.members import GONE, Member, RefusalError, member_found, members_of
 from cds_service.crd.options import lent_by
@@ -223,7 +225,7 @@ def _not_listed(order: OrderFact, payer: Payer, day: date) -> Evaluation:
         payer=payer.name,
         gap="code-not-listed" if order.codes else "no-code",
     )
-    return replace(made, digest=digest(made, [order.resource]))
+    return structs.replace(made, digest=digest(made, [order.resource]))
 
 
 def _valid_until(payer: Payer, day: date) -> str | None:

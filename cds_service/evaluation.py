@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
 from datetime import date
 from fractions import Fraction
 from typing import Any
 
+from msgspec import Struct, field
+
 from cds_service.evidence.answer import Finding, Status
-from cds_service.record.model import Hole, valued
+from cds_service.record.model import Hole
 from cds_service.terminology import Parameter
 
 Json = dict[str, Any]
@@ -17,8 +18,7 @@ Evidence = Callable[[Sequence[Finding]], list[Any]]
 """Returns findings as they stand in the JSON of an evaluation."""
 
 
-@valued
-class CriterionResult:
+class CriterionResult(Struct, frozen=True):
     """One criterion of the policy's tree with its verdict.
 
     `because` is the policy's words for the row that decided; `counts` tells whether the root
@@ -49,8 +49,7 @@ class CriterionResult:
     supposed: bool = False
 
 
-@valued
-class MissingItem:
+class MissingItem(Struct, frozen=True):
     """What would turn an unknown into an answer."""
 
     id: str
@@ -62,8 +61,7 @@ class MissingItem:
     action: str | None = None
 
 
-@valued
-class SafetyFinding:
+class SafetyFinding(Struct, frozen=True):
     """A red flag, contraindication or caution with its urgency and effect.
 
     `policy` is the id of the policy (or "overlay") that holds the rule, `origins` the documents
@@ -89,16 +87,14 @@ class SafetyFinding:
     supposed: bool = False
 
 
-@valued
-class Amount:
+class Amount(Struct, frozen=True):
     """A number of visits or of 15-minute units a visit."""
 
     value: Fraction
     unit: str
 
 
-@valued
-class PolicyHead:
+class PolicyHead(Struct, frozen=True):
     """What a reader must know of the policy: identity, version, currency.
 
     `route` says in words where to go when its criteria are not met (G-04c), `route_items` which
@@ -119,8 +115,7 @@ class PolicyHead:
     url: str | None = None
 
 
-@valued
-class Evaluation:
+class Evaluation(Struct, frozen=True):
     """The result for one coverage and one group of orders signed together.
 
     `orders` are "ServiceRequest/id" of the group (or "#position" for an order without id), `facts`

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, tzinfo
 from fractions import Fraction
 from typing import Any
 
 import orjson
+from msgspec.structs import replace
 
 from cds_service.evaluation import Evaluation, MissingItem
 from cds_service.evidence.context import Context, Facts

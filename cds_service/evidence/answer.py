@@ -6,7 +6,9 @@ import datetime
 from collections.abc import Iterable
 from enum import StrEnum
 
-from cds_service.record.model import Hole, valued
+from msgspec import Struct
+
+from cds_service.record.model import Hole
 
 
 class Status(StrEnum):
@@ -18,8 +20,7 @@ class Status(StrEnum):
     NA = "not-applicable"
 
 
-@valued
-class Finding:
+class Finding(Struct, frozen=True):
     """A fact with its evidence.
 
     `reference` is "Type/id" in the record or of a draft order, `date` ISO as written there (may be
@@ -57,8 +58,7 @@ class Finding:
         )
 
 
-@valued
-class Answer:
+class Answer(Struct, frozen=True):
     """Whether the record shows something, what shows it, and which holes keep us from telling."""
 
     status: Status
@@ -68,6 +68,8 @@ class Answer:
 
 YES = Answer(Status.MET)
 """The answer where nothing is asked."""
+NOTHING = Answer(Status.NOT_MET)
+"""The answer of a complete record that holds nothing of the kind asked for."""
 
 
 def shown(findings: Iterable[Finding]) -> Answer:

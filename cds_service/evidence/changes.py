@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product, starmap
+
+from msgspec import Struct
 
 from cds_service.evidence.answer import Finding
 from cds_service.evidence.points import Point
@@ -14,8 +15,7 @@ from cds_service.terminology import Measure
 LOWER, HIGHER = "lower", "higher"
 
 
-@dataclass(slots=True, eq=False)
-class Change:
+class Change(Struct, frozen=True, eq=False):
     """A measurement beside the one it is compared with: `beside` says which that is."""
 
     measure: Measure

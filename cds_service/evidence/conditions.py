@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from cds_service.evidence import fields
-from cds_service.evidence.answer import Answer, Status, cannot_tell
+from cds_service.evidence.answer import NOTHING, Answer, Status, cannot_tell
 from cds_service.evidence.context import Context, Leaf, Spec, leaf, once
 from cds_service.evidence.dates import Days
 from cds_service.evidence.diagnoses import ConditionFact, Conditions
@@ -232,6 +232,8 @@ def _condition(question: _Question, context: Context) -> Answer:
     on = context.facts.day
     concerned = question.open(seen)
     holes = fields.holes_of(context, "conditions")
+    if not (concerned or holes or question.reason_only):
+        return NOTHING
     verdicts = [(question.judge(one, context, bool(holes)), one) for one in concerned]
     judged = [(status, one.finding(on)) for status, one in _counted(question, verdicts)]
     told = fields.answer(judged, holes, (finding for _, finding in judged))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, tzinfo
+
+from msgspec import Struct
 
 from cds_service.evidence import fields
 from cds_service.evidence.answer import Answer, Finding, Status, cannot_tell, not_shown, shown
@@ -13,21 +15,20 @@ from cds_service.evidence.context import Context, Leaf, Spec, leaf
 from cds_service.evidence.dates import parse_days
 from cds_service.evidence.orders import billed_to
 from cds_service.evidence.windows import inside
-from cds_service.record.model import PatientRecord, Resource, valued
+from cds_service.record.model import PatientRecord, Resource
 
 Identifier = tuple[str, str]
 """System and value."""
 
 
-@valued
-class Payor:
+class Payor(Struct, frozen=True):
     """Who pays, by identifiers and by names (of the Organization or as displayed)."""
 
     identifiers: frozenset[Identifier]
     names: tuple[str, ...]
 
 
-@valued
+@dataclass(frozen=True, slots=True)
 class CoverageFact:
     """One coverage of the patient.
 

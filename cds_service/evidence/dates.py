@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
 from functools import lru_cache
 
 from cds_service.evidence.answer import Status
-from cds_service.record.model import valued
 
 _PATTERN = re.compile(r"^(\d{4})(?:-(\d{2})(?:-(\d{2})(?:T.*)?)?)?$")
 
 
-@valued
+@dataclass(frozen=True, slots=True)
 class Days:
     """A possibly partial date as the closed interval of days it can mean.
 

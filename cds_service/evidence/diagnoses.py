@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date, timedelta
 
+from msgspec import Struct
+
 from cds_service.evidence import fields
 from cds_service.evidence.answer import Finding
 from cds_service.evidence.codings import belongs, regions, resolve, status, value
 from cds_service.evidence.context import Facts
 from cds_service.evidence.dates import Days, parse_days
 from cds_service.evidence.fields import Coding
-from cds_service.record.model import Resource, valued
+from cds_service.record.model import Resource
 from cds_service.terminology.systems import ICD10CM, SNOMED, normal_system
 
 DUE_TO = "http://hl7.org/fhir/StructureDefinition/condition-dueTo"
@@ -20,8 +22,7 @@ _CODED = frozenset({ICD10CM, SNOMED})
 _NAMED = 3
 
 
-@valued
-class ConditionFact:
+class ConditionFact(Struct, frozen=True):
     """A diagnosis on file, or a reason of the order that nothing on file bears out.
 
     `clinical` and `verification` are status codes or None; `still` tells that it is marked as over

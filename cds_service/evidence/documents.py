@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from datetime import date, timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cds_service.evidence import fields
 from cds_service.evidence.anchor import anchor
@@ -15,7 +17,7 @@ from cds_service.evidence.dates import Days
 from cds_service.evidence.measures import KEYS as MEASURE_KEYS
 from cds_service.evidence.visits import KEYS as VISIT_KEYS
 from cds_service.evidence.visits import Visit, episode
-from cds_service.record.model import Hole, Resource, valued
+from cds_service.record.model import Hole, Resource
 from cds_service.terminology.systems import LOINC
 
 CONTENT = "https://massage-cds.example.org/fhir/CodeSystem/document-content"
@@ -23,8 +25,7 @@ SIGNED = frozenset({"final", "amended"})
 UNSIGNED = frozenset({"preliminary"})
 
 
-@valued
-class Document:
+class Document(Struct, frozen=True):
     """A current document; `signed` is unknown when no docStatus is given.
 
     `about` are the value sets of what it concerns, where that is coded or referenced.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from msgspec import Struct
+
 from cds_service.evidence import fields
 from cds_service.evidence.anchor import anchor
 from cds_service.evidence.answer import Answer, Finding, Status
@@ -13,7 +15,7 @@ from cds_service.evidence.given import Treatments
 from cds_service.evidence.measures import KEYS as MEASURE_KEYS
 from cds_service.evidence.people import People
 from cds_service.evidence.visits import KEYS as VISIT_KEYS
-from cds_service.record.model import Resource, valued
+from cds_service.record.model import Resource
 
 DROPPED = frozenset({"cancelled", "entered-in-error", "unknown"})
 GIVEN = frozenset({"completed", "in-progress"})
@@ -22,8 +24,7 @@ NO_SETS: frozenset[str] = frozenset()
 HELD = frozenset({"finished", "in-progress", "onleave", "triaged"})
 
 
-@valued
-class Event:
+class Event(Struct, frozen=True):
     """Something done or ordered on a day; `kinds` and `reasons` are value sets.
 
     `people` are references of who took part, `roles` the value sets of what they are, `diagnoses`

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
+from msgspec import Struct
+
 from cds_service.evidence import fields
 from cds_service.evidence.answer import Answer, Finding, Status
 from cds_service.evidence.codings import data
@@ -13,7 +15,7 @@ from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf
 from cds_service.evidence.dates import Days
 from cds_service.evidence.visits import KEYS as VISIT_KEYS
 from cds_service.evidence.visits import episode
-from cds_service.record.model import Hole, Resource, valued
+from cds_service.record.model import Hole, Resource
 from cds_service.terminology import Measure
 
 DROPPED = frozenset({"cancelled", "rejected", "entered-in-error"})
@@ -22,16 +24,14 @@ DAYS_OF_UNIT = {"d": 1, "wk": 7, "day": 1, "days": 1, "week": 7, "weeks": 7}
 MAX_DURATION = 36500
 
 
-@valued
-class Target:
+class Target(Struct, frozen=True):
     """What a goal wants to reach: whether it can be measured, and by when."""
 
     measurable: bool
     due: Days | None
 
 
-@valued
-class Goal:
+class Goal(Struct, frozen=True):
     """A goal that is neither cancelled nor in error.
 
     `coded` tells whether anything coded says what it is about; else it is words alone.

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import date, timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cds_service.evidence import fields
 from cds_service.evidence.answer import Answer, Finding, Status
@@ -31,8 +33,7 @@ ANCHOR_KEYS = (*VISIT_KEYS, "conditions")
 EXTENDED = frozenset({"active", "completed", "on-hold"})
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Series:
+class Series(Struct, frozen=True, eq=False):
     """The measurements of one measure up to the order's date, oldest first and one a day.
 
     `partial` are those whose date is partial, `preliminary` those not finalised.

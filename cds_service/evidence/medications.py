@@ -6,13 +6,15 @@ from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from fractions import Fraction
 
+from msgspec import Struct
+
 from cds_service.evidence import fields
 from cds_service.evidence.answer import Answer, Finding, Status
 from cds_service.evidence.codings import resolve
 from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf
 from cds_service.evidence.dates import Days
 from cds_service.evidence.dosing import Daily, daily_dose
-from cds_service.record.model import Hole, Resource, valued
+from cds_service.record.model import Hole, Resource
 
 RUNNING = "active"
 COMPLETED = "completed"
@@ -24,8 +26,7 @@ LONGEST = 3660
 MILLIGRAM = frozenset({"mg", "milligram", "milligrams"})
 
 
-@valued
-class Course:
+class Course(Struct, frozen=True):
     """One medicine order: when it began and, where known, the last day it lasts.
 
     `codes` name the medicine, `daily` is its dose a day with the unit, where stated in numbers.

@@ -7,10 +7,11 @@ from fractions import Fraction
 from functools import reduce
 from typing import Any
 
+from msgspec import Struct
+
 from cds_service.evidence.answer import Answer, Status, cannot_tell, not_shown, shown
 from cds_service.evidence.context import Context, Leaf, Spec, leaf
 from cds_service.evidence.quantities import QUANTITIES, Quantity, QuantityOf
-from cds_service.record.model import valued
 
 ZERO, FAR = Fraction(0), Fraction(1)
 Test = Callable[[Fraction, Fraction], bool]
@@ -23,8 +24,7 @@ TESTS: dict[str, Test] = {
 }
 
 
-@valued
-class _Bounds:
+class _Bounds(Struct, frozen=True):
     """The least and the most a number can be; None where that is not known."""
 
     low: Fraction | None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from msgspec import Struct
+
 from cds_service.evidence import fields
 from cds_service.evidence.answer import Finding
 from cds_service.evidence.codings import data, regions
@@ -12,11 +14,10 @@ from cds_service.evidence.context import Facts
 from cds_service.evidence.dates import Days
 from cds_service.evidence.dose import Dose, read_dose
 from cds_service.evidence.scope import Draft, order_words, scope_of
-from cds_service.record.model import Resource, valued
+from cds_service.record.model import Resource
 
 
-@valued
-class Site:
+class Site(Struct, frozen=True):
     """A place to be treated; `regions` is empty when the words or code are not understood."""
 
     regions: frozenset[str]
@@ -24,7 +25,7 @@ class Site:
     text: str
 
 
-@valued
+@dataclass(frozen=True, slots=True)
 class OrderFact:
     """One order for massage.
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from fractions import Fraction
 
+from msgspec import Struct
+
 from cds_service.evidence import fields
 from cds_service.evidence.answer import Answer, Finding, Status
 from cds_service.evidence.codings import data, regions
@@ -18,14 +20,13 @@ from cds_service.evidence.reasons import asked
 from cds_service.evidence.scope import NOT_SIGNED, procedure_codes
 from cds_service.evidence.sites import at_ordered_site
 from cds_service.evidence.windows import overlap
-from cds_service.record.model import Resource, valued
+from cds_service.record.model import Resource
 
 RUNNING = frozenset({"active"})
 NEVER = NOT_SIGNED - {"completed"} | {"draft"}
 
 
-@valued
-class OtherOrder:
+class OtherOrder(Struct, frozen=True):
     """A ServiceRequest of the record that is not one of the orders under review."""
 
     reference: str

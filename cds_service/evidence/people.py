@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from fractions import Fraction
 
+from msgspec import Struct
+
 from cds_service.evidence import fields
 from cds_service.evidence.answer import Answer, Finding, Status, cannot_tell, not_shown, shown
 from cds_service.evidence.codings import data, resolve, value
 from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf
 from cds_service.evidence.dates import parse_days
 from cds_service.evidence.quantities import Quantity, quantity
-from cds_service.record.model import Hole, Resource, valued
+from cds_service.record.model import Hole, Resource
 from cds_service.record.queries import REFERENCES
 from cds_service.terminology.dialect import BARE, WORDS
 from cds_service.terminology.systems import NPI, normal_system
@@ -24,8 +26,7 @@ SELF = {"Patient": "patient", "RelatedPerson": "related-person"}
 """Words in a role list for an order by the patient or a relative."""
 
 
-@valued
-class Person:
+class Person(Struct, frozen=True):
     """Somebody an order names.
 
     `reference` as the order gives it (None when only a role is named), `identities` every

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from msgspec import Struct
+
 from cds_service.evidence import fields
 from cds_service.evidence.answer import Answer, Finding, Status
 from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf
 from cds_service.evidence.dates import Days
-from cds_service.record.model import Resource, valued
+from cds_service.record.model import Resource
 
 FOLLOW_UP = "follow-up-assessment"
 ABANDONED = frozenset({"cancelled", "stopped", "entered-in-error"})
 MEANT = frozenset({"proposal", "option"})
 
 
-@valued
-class Activity:
+class Activity(Struct, frozen=True):
     """An activity of a plan: codes and value sets, and when it is planned for."""
 
     codes: frozenset[str]
     scheduled: Days | None
 
 
-@valued
-class Plan:
+class Plan(Struct, frozen=True):
     """An active plan that has not run out."""
 
     categories: frozenset[str]

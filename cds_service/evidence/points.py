@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import date
 from fractions import Fraction
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cds_service.evidence import fields
 from cds_service.evidence.answer import Finding
@@ -16,7 +18,7 @@ from cds_service.evidence.fields import Coding
 from cds_service.evidence.form_items import item_answers, known_items, via_item, via_items
 from cds_service.evidence.forms import Form, Forms, meant, yes_or_no
 from cds_service.evidence.values import Value, flags_of, shown, value_of, word_of
-from cds_service.record.model import Resource, valued
+from cds_service.record.model import Resource
 from cds_service.terminology import Measure, promis
 
 USED = frozenset({"final", "amended", "corrected"})
@@ -26,8 +28,7 @@ OBSERVED, ANSWERED, SCORED = 0, 1, 2
 NO_ANSWERS: frozenset[str] = frozenset()
 
 
-@dataclass(slots=True, eq=False)
-class Point:
+class Point(Struct, frozen=True, eq=False):
     """One measurement on one scale.
 
     `values` are the values it can mean on that scale: more than one when the record does not say
@@ -35,11 +36,12 @@ class Point:
     of the items behind a T-score, `error` its standard error. `source` says how it was recorded:
     observed, answered in a form, or scored here from a form's items. A measure that has no numbers
     has `answers` in place of values: the value sets of a code, or yes or no. `day` is the one it
-    counts on, the first one of a partial date. Points are never changed.
+    counts on, the first one of a partial date.
     """
 
     measure: str
     days: Days
+    day: date
     values: tuple[Fraction, ...]
     scale: str
     version: str | None
@@ -52,10 +54,6 @@ class Point:
     flags: frozenset[str] = frozenset()
     answers: frozenset[str] = frozenset()
     late_baseline: bool = False
-    day: date = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.day = self.days.first
 
     @property
     def figure(self) -> str:
@@ -73,8 +71,7 @@ def in_order(point: Point) -> tuple[date, str, int]:
     return point.day, point.stamp, -point.source
 
 
-@valued
-class _Source:
+class _Source(Struct, frozen=True):
     """An Observation or a form as points are read from it."""
 
     reference: str
@@ -211,6 +208,7 @@ class Readings:
             yield Point(
                 measure.id,
                 source.days,
+                day,
                 (score.t,),
                 measure.scale.id,
                 f"items {score.version}",
@@ -244,6 +242,7 @@ class Readings:
         return Point(
             measure.id,
             days,
+            days.first,
             value.values,
             measure.scale.id,
             version,

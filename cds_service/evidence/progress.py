@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import date, timedelta
 from itertools import takewhile
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cds_service.evidence import fields
 from cds_service.evidence.answer import Answer, Finding, Status
@@ -24,7 +26,6 @@ from cds_service.evidence.points import Point
 from cds_service.evidence.verdicts import verdict_of
 from cds_service.evidence.visits import KEYS as VISIT_KEYS
 from cds_service.evidence.visits import anchor_or_order
-from cds_service.record.model import valued
 
 
 def comparable(one: Point, other: Point) -> bool:
@@ -41,8 +42,7 @@ def _differ(one: str | None, other: str | None) -> bool:
     return one.partition(" ")[0] == other.partition(" ")[0]
 
 
-@valued
-class _Pairs:
+class _Pairs(Struct, frozen=True):
     """Changes to judge; `odd` are points that can be compared with nothing."""
 
     changes: tuple[Change, ...] = ()

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 
+from msgspec import Struct
+
 from cds_service.evidence.answer import Finding
 from cds_service.evidence.context import Context, once
-from cds_service.record.model import Hole, valued
+from cds_service.record.model import Hole
 
 
-@valued
-class Quantity:
+class Quantity(Struct, frozen=True):
     """A number, None when the record does not state it, with its evidence.
 
     With `holes` a count is what was found at least. `low` and `high` bound a number that is not
@@ -29,8 +30,7 @@ class Quantity:
 QuantityOf = Callable[[Context], Quantity]
 
 
-@valued
-class QuantityKind:
+class QuantityKind(Struct, frozen=True):
     """A quantity of the policy vocabulary: how to work it out and which query keys it reads."""
 
     name: str

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from datetime import date
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cds_service.evidence import fields
 from cds_service.evidence.answer import Answer, Finding, Status, cannot_tell, not_shown
@@ -13,7 +15,7 @@ from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf, once
 from cds_service.evidence.diagnoses import ConditionFact, Conditions, condition_fact
 from cds_service.evidence.fields import Coding
 from cds_service.evidence.orders import OrderFact
-from cds_service.record.model import Resource, valued
+from cds_service.record.model import Resource
 from cds_service.terminology.systems import ICD10CM, SNOMED, normal_code, normal_system
 
 DROPPED = frozenset({"refuted", "entered-in-error"})
@@ -21,8 +23,7 @@ ICD_CATEGORY = 3
 SYSTEMS = {"icd-10-cm": ICD10CM, "snomed-ct": SNOMED}
 
 
-@valued
-class Reason:
+class Reason(Struct, frozen=True):
     """One reason of an order.
 
     `conditions` are the diagnoses on file that it means (none: only the order states it),
@@ -67,8 +68,7 @@ class Reason:
         return Finding(self.order, self.authored, code, self.text, value_sets=sets, via=self.via)
 
 
-@valued
-class Asked:
+class Asked(Struct, frozen=True):
     """Diagnoses and reasons as one question sees them; `value_sets` are those of any diagnosis."""
 
     conditions: tuple[ConditionFact, ...]

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import date
 
+from msgspec import Struct
+
 from cds_service.evidence.answer import Finding, Status
 from cds_service.evidence.codings import data
 from cds_service.evidence.context import Context, Facts
 from cds_service.evidence.documents import Document, Documents
 from cds_service.evidence.encounters import Encounters, Event
-from cds_service.record.model import valued
 
 KEYS = ("encounters", "documents")
 CHRONIC_LIMIT = "addressed-chronic-days"
 
 
-@valued
-class Standing:
+class Standing(Struct, frozen=True):
     """What the record says was done about a finding.
 
     `evaluated` is an encounter or consult that looked at it; `reviewed` one recent enough to
@@ -34,8 +34,7 @@ class Standing:
         return tuple(dict.fromkeys(item for item in found if item))
 
 
-@valued
-class Act:
+class Act(Struct, frozen=True):
     """Something a clinician did on a day, with the value sets of what it was about."""
 
     day: date

@@ -5,8 +5,10 @@ from __future__ import annotations
 from fractions import Fraction
 from functools import lru_cache
 
+from msgspec import Struct
+
 from cds_service.evidence import fields
-from cds_service.record.model import Resource, valued
+from cds_service.record.model import Resource
 from cds_service.terminology import Measure
 
 LOW = frozenset({"L", "LL", "LU", "<"})
@@ -17,8 +19,7 @@ NUMBERS = ("valueDecimal", "valueInteger", "valueString")
 NO_FLAGS: frozenset[str] = frozenset()
 
 
-@valued
-class Value:
+class Value(Struct, frozen=True):
     """A number as written, as it counts on the measure's scale, and as people read it."""
 
     number: Fraction | None

@@ -8,13 +8,15 @@ from datetime import date, timedelta
 from fractions import Fraction
 from itertools import filterfalse
 
+from msgspec import Struct
+
 from cds_service.evidence import fields
 from cds_service.evidence.answer import Finding
 from cds_service.evidence.context import Context, Facts, once
 from cds_service.evidence.dates import Days
 from cds_service.evidence.given import Given, Treatments
 from cds_service.evidence.quantities import Quantity, quantity
-from cds_service.record.model import Resource, valued
+from cds_service.record.model import Resource
 
 MASSAGE = "massage-procedure"
 KEYS = ("procedures", "encounters")
@@ -24,8 +26,7 @@ UNSUPPORTED = frozenset(
 )
 
 
-@valued
-class Visit:
+class Visit(Struct, frozen=True):
     """One day of massage, or a visit of which only month or year is known."""
 
     days: Days
@@ -53,8 +54,7 @@ class Visits:
         self.onsets = _onsets(facts)
 
 
-@valued
-class Episode:
+class Episode(Struct, frozen=True):
     """The current episode: its visits, oldest first, and its anchor, the day of the first.
 
     `undated` visits fall into it for certain, `unsure` ones may.

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from math import floor
 from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cds_service.evidence.answer import YES, Answer, Finding, Status
 from cds_service.evidence.context import Context, Leaf
@@ -19,14 +22,13 @@ from cds_service.policies.kleene import (
     unique,
     united,
 )
-from cds_service.record.model import Hole, valued
+from cds_service.record.model import Hole
 from cds_service.terminology import Parameter
 
 AmountOf = Callable[[Context], Quantity]
 
 
-@valued
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What a criterion came to in one evaluation.
 
     `status` is what is listed. `weight` is what it counts as: a dose limit of which a part is
@@ -50,8 +52,7 @@ class Outcome:
 NOT_APPLICABLE = Outcome(Status.NA, Status.NA)
 
 
-@valued
-class Row:
+class Row(Struct, frozen=True):
     """One row of a decision: when its answer is met, the criterion is `status`.
 
     A `guard` only tells whether to ask: what it found is no evidence for the criterion.

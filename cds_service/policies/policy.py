@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
 from typing import Any
+
+from msgspec.structs import replace
 
 from cds_service.evaluation import (
     Amount,
@@ -124,12 +126,12 @@ class _Run(Running):
         return made
 
     def raised(self) -> list[Raised]:
-        """Return what the policy's safety rules and the overlay raised."""
+        """Return what the policy's safety rules and the overlay raised, or could not look for."""
         if self._raised is None:
             own = {rule.id: raise_rule(rule, self.context) for rule in self.policy.safety}
             overlay = self.policy.overlay
             shared = overlay.raise_all(self.context, own) if overlay else []
-            found = [*own.values(), *shared]
+            found = [one for one in (*own.values(), *shared) if one.judged or one.holes]
             supposed = self.context.supposed
             self._raised = [documented(one, supposed) for one in found] if supposed else found
         return self._raised

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import date
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from cds_service.evaluation import SafetyFinding
-from cds_service.evidence.answer import YES, Answer, Finding, Status
+from cds_service.evidence.answer import NOTHING, YES, Answer, Finding, Status
 from cds_service.evidence.context import Context, Leaf
 from cds_service.evidence.forms import denied_on
 from cds_service.evidence.standing import KEYS as STANDING_KEYS
 from cds_service.evidence.standing import Standing, standing
 from cds_service.policies.kleene import distinct, unique
-from cds_service.record.model import Hole, valued
+from cds_service.record.model import Hole
 
 URGENCIES = ("ED-now", "PCP-prompt", "specialist", "caution")
 EFFECTS = ("stop", "hold", "none")
@@ -21,8 +23,7 @@ SCREEN_KEYS = ("responses",)
 EVALUATED_URGENCIES = ("ED-now", "PCP-prompt")
 
 
-@valued
-class Sighting:
+class Sighting(Struct, frozen=True):
     """One finding of a rule with the grade of its evidence and how it stands (G-21).
 
     `holes` are unread data that could take it back: the rest of its evidence, or a "no" of the
@@ -38,8 +39,7 @@ class Sighting:
 Fits = Callable[[Sighting, Context], bool]
 
 
-@valued
-class JudgeRow:
+class JudgeRow(Struct, frozen=True):
     """A row of `judge`: for a sighting that fits, the urgency and the effect."""
 
     fits: Fits
@@ -50,8 +50,7 @@ class JudgeRow:
     when: Leaf | None = None
 
 
-@valued
-class Evidence:
+class Evidence(Struct, frozen=True):
     """One way to find something, with its grade; `when` is what must hold besides.
 
     What could not be read of `minor` evidence changes no result: it can only be a caution.
@@ -66,7 +65,7 @@ class Evidence:
         """Return what is found and the grade it has; a doubt leaves partial evidence."""
         beside = self.when(context) if self.when else YES
         if beside.status in (Status.NOT_MET, Status.NA):
-            return Answer(Status.NOT_MET), self.grade
+            return NOTHING, self.grade
         answer = self.found(context)
         if beside.status is Status.MET or answer.status is Status.NOT_MET:
             return answer, _sure(self.grade, answer.status)
@@ -74,8 +73,7 @@ class Evidence:
         return Answer(Status.UNKNOWN, answer.findings, holes), "P"
 
 
-@valued
-class SafetyRule:
+class SafetyRule(Struct, frozen=True):
     """A red flag, contraindication or caution as compiled.
 
     `applies` tells whether the rule speaks of these orders; where nobody can tell, it does.
@@ -105,8 +103,7 @@ class SafetyRule:
         return any(row.effect != "none" or row.urgency == "ED-now" for row in self.judge)
 
 
-@valued
-class Judged:
+class Judged(Struct, frozen=True):
     """One sighting with its verdict."""
 
     sighting: Sighting
@@ -119,8 +116,7 @@ class Judged:
     supposed: tuple[str, ...] = ()
 
 
-@valued
-class Raised:
+class Raised(Struct, frozen=True):
     """What one rule came to: its judged sightings (none: nothing found) and its holes."""
 
     rule: SafetyRule
@@ -184,6 +180,8 @@ def raise_rule(rule: SafetyRule, context: Context, hidden: frozenset[str] = froz
     if applies.status in (Status.NOT_MET, Status.NA):
         return Raised(rule, (), ())
     sightings, holes = _sightings(rule, context)
+    if not sightings:
+        return Raised(rule, (), unique(holes))
     shown = [_doubted(s, applies) for s in sightings if s.finding.reference not in hidden]
     judged = [item for s in shown if (item := _judge(rule, s, context))]
     doubts = [hole for item in judged for hole in item.holes]
@@ -201,15 +199,13 @@ def _sightings(rule: SafetyRule, context: Context) -> tuple[list[Sighting], list
 
     A "no" of the safety screen settles partial evidence that is not newer than the screen.
     """
+    asked = [(one, *one.ask(context)) for one in rule.evidence]
+    holes = [hole for one, answer, _ in asked if not one.minor for hole in answer.holes]
+    told = [(answer, sure) for _, answer, sure in asked if answer.status is not Status.NOT_MET]
     found: dict[str, Sighting] = {}
-    holes: list[Hole] = []
-    denied = denied_on(context, rule.questions)
-    unread = context.facts.record.holes_of(SCREEN_KEYS) if rule.questions else ()
-    for evidence in rule.evidence:
-        answer, sure = evidence.ask(context)
-        holes.extend(() if evidence.minor else answer.holes)
-        if answer.status is Status.NOT_MET:
-            continue
+    denied = denied_on(context, rule.questions) if told else None
+    unread = context.facts.record.holes_of(SCREEN_KEYS) if rule.questions and told else ()
+    for answer, sure in told:
         open_ = answer.holes if answer.status is Status.UNKNOWN else ()
         doubts = unique((*open_, *unread)) if sure == "P" else open_
         for finding in answer.findings:
@@ -296,8 +292,7 @@ def _lowered(row: JudgeRow, sighting: Sighting, acknowledged: bool, doubtful: bo
     return "stop"
 
 
-@valued
-class Overlay:
+class Overlay(Struct, frozen=True):
     """The shared list as one policy reads it (G-20)."""
 
     rules: tuple[SafetyRule, ...]

@@ -7,7 +7,8 @@ finding gives way to the document its rule asks for and to nothing else.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from cds_service.evidence.answer import Status
 from cds_service.policies.criteria import Criterion, Outcome

@@ -16,6 +16,7 @@ from importlib.resources import files
 from typing import Any
 
 import yaml
+from msgspec import Struct
 
 from cds_service.terminology.measures import Loader
 
@@ -24,8 +25,7 @@ WORST_PLUS_BEST = 6
 ORDINAL = ("ordinalValue", "itemWeight")
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
+class Score(Struct, frozen=True):
     """The score of one domain.
 
     `measure` is the id in the measure catalogue, `raw` the sum of the four items (4 to 20), `t`

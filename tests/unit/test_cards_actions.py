@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 from fhir.resources.R4B import get_fhir_model_class
+from msgspec.structs import replace
 
 from cards import action_keys, render
 from cards.actions import Wish, suggest, suggestions_of
@@ -186,7 +187,9 @@ def test_units_of_several_codes_are_left_to_the_clinician():
 )
 @pytest.mark.parametrize("identity", [None, "", 5])
 def test_an_order_without_id_is_never_changed_or_removed(key, identity):
-    call = replace(request(record=record(CONDITION)), orders={"#0": order() | {"id": identity}})
+    call = dataclasses.replace(
+        request(record=record(CONDITION)), orders={"#0": order() | {"id": identity}}
+    )
     assert steps(key, call, "#0", amount=FOUR, evidence=(CHRONIC_PAIN,)) == []
     assert steps("order-promis-29", call, "#0")
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from cards import render
 from cds_service.evaluation import SafetyFinding
@@ -96,7 +97,7 @@ def test_a_retry_repeats_the_uuids_and_another_call_does_not():
     first = uuids(request())
     assert first == uuids(request())
     assert len(first) == len(set(first))
-    other = replace(request(), hook_instance=HOOK.replace("16", "17"))
+    other = dataclasses.replace(request(), hook_instance=HOOK.replace("16", "17"))
     assert not set(first) & set(uuids(other))
 
 

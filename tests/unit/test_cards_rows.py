@@ -1,8 +1,7 @@
 """Which criteria a card shows, and how their evidence reads."""
 
-from dataclasses import replace
-
 import orjson
+from msgspec.structs import replace
 
 from cards.rows import rows_of, strongest, worded
 from cards.tree import Tree
