@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct
 
 from cds_service.evidence import fields
 from cds_service.evidence.anchor import anchor
 from cds_service.evidence.answer import Answer, Finding, Status
-from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf
+from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf, once
 from cds_service.evidence.dates import Days
 from cds_service.evidence.given import Treatments
 from cds_service.evidence.measures import KEYS as MEASURE_KEYS
@@ -27,18 +27,17 @@ HELD = frozenset({"finished", "in-progress", "onleave", "triaged"})
 class Event(Struct, frozen=True):
     """Something done or ordered on a day; `kinds` and `reasons` are value sets.
 
-    `people` are references of who took part, `roles` the value sets of what they are, `diagnoses`
-    the value sets of what an encounter diagnosed.
+    `diagnoses` are the value sets of what an encounter diagnosed, `named` the References to those
+    who took part.
     """
 
     status: str
     kinds: frozenset[str]
     reasons: frozenset[str]
-    people: frozenset[str]
-    roles: frozenset[str]
     days: Days | None
     finding: Finding
     diagnoses: frozenset[str] = frozenset()
+    named: Sequence[Resource] = ()
 
 
 class Encounters:
@@ -71,7 +70,6 @@ def _encounter(facts: Facts, resource: Resource) -> Event:
     ]
     days, written = fields.first_date(facts, fields.period_start(resource, "period"))
     named = [fields.item(one, "individual") for one in fields.items(resource, "participant")]
-    people, roles = _people(facts, named)
     kind = next(iter(fields.items(resource, "type")), None)
     via = fields.via(facts, concepts)
     finding = _finding(resource, days, written, fields.label(kind, "Encounter"), via)
@@ -79,7 +77,7 @@ def _encounter(facts: Facts, resource: Resource) -> Event:
     kinds = fields.value_sets(facts, concepts)
     diagnoses = _diagnoses(facts, resource)
     reasons = _reasons(facts, resource) | diagnoses
-    return Event(status, kinds, reasons, people, roles, days, finding, diagnoses)
+    return Event(status, kinds, reasons, days, finding, diagnoses, named)
 
 
 def _finding(
@@ -92,29 +90,38 @@ def _finding(
 
 def _reasons(facts: Facts, resource: Resource) -> frozenset[str]:
     """Return the value sets of what an encounter was for, coded or by its Conditions."""
-    concepts = _coded_by(facts, fields.items(resource, "reasonReference"))
-    return fields.value_sets(facts, [*fields.items(resource, "reasonCode"), *concepts])
+    concepts = [*fields.items(resource, "reasonCode")]
+    if "reasonReference" in resource:
+        concepts += _coded_by(facts, fields.items(resource, "reasonReference"))
+    return fields.value_sets(facts, concepts) if concepts else NO_SETS
 
 
 def _diagnoses(facts: Facts, resource: Resource) -> frozenset[str]:
     """Return the value sets of what an encounter diagnosed."""
+    if "diagnosis" not in resource:
+        return NO_SETS
     named = [fields.item(one, "condition") for one in fields.items(resource, "diagnosis")]
     return fields.value_sets(facts, _coded_by(facts, named))
 
 
-def _coded_by(facts: Facts, named: Iterable[object]) -> list[object]:
+def _coded_by(facts: Facts, named: Iterable[object]) -> list[Resource]:
     conditions = [facts.record.resolve(fields.reference(one)) for one in named]
-    return [one.get("code") for one in conditions if isinstance(one, dict)]
+    return [fields.item(one, "code") for one in conditions]
 
 
-def _people(facts: Facts, named: Iterable[object]) -> tuple[frozenset[str], frozenset[str]]:
-    """Return every reference that means one of the people, and the roles they hold."""
-    elements = [one for one in named if isinstance(one, dict)]
+def _people(facts: Facts, named: Iterable[Resource]) -> frozenset[str]:
+    """Return every reference that means one of the people."""
+    elements = [*named]
     references = [one for one in map(fields.reference, elements) if one]
     people = [facts.of(People).person({}, one) for one in elements]
     known = frozenset(one for person in people for one in person.identities)
-    roles = frozenset(role for person in people for role in person.roles)
-    return known | frozenset(references) | _holders(facts, references), roles
+    return known | frozenset(references) | _holders(facts, references)
+
+
+def roles_of(event: Event, facts: Facts) -> frozenset[str]:
+    """Return the value sets of what those who took part are."""
+    people = [facts.of(People).person({}, one) for one in event.named]
+    return frozenset(role for person in people for role in person.roles)
 
 
 def _holders(facts: Facts, references: Iterable[str]) -> frozenset[str]:
@@ -132,7 +139,7 @@ def _procedures(facts: Facts) -> Iterable[Event]:
         day = one.days.first if one.days and one.days.exact else None
         title = one.label("Service")
         finding = Finding(one.reference, one.written, one.status, title, day, via=one.via)
-        yield Event(one.status, kinds, NO_SETS, NO_SETS, NO_SETS, one.days, finding)
+        yield Event(one.status, kinds, NO_SETS, one.days, finding)
 
 
 def _requests(facts: Facts) -> Iterable[Event]:
@@ -152,8 +159,6 @@ def _service(facts: Facts, resource: Resource, dates: Iterable[str | None]) -> E
     return Event(
         fields.text(resource, "status") or "",
         fields.value_sets(facts, [code, *fields.items(resource, "category")]),
-        NO_SETS,
-        NO_SETS,
         NO_SETS,
         days,
         _finding(resource, days, written, fields.label(code, "Service"), fields.via(facts, [code])),
@@ -201,12 +206,13 @@ def _judge(spec: Spec) -> Judge:
             or (statuses and one.status not in statuses)
             or (reasons and not reasons & one.reasons)
             or (diagnoses and not diagnoses & one.diagnoses)
-            or (roles and not roles & one.roles)
+            or (roles and not roles & roles_of(one, context.facts))
         ):
             return Status.NOT_MET
         tests = [fields.recent(context.facts, one.days, limit)]
         if requester:
-            tests.append(_seen_by(one.people, _requesters(context)))
+            people = _people(context.facts, one.named)
+            tests.append(_seen_by(people, _requesters(context)))
         if since:
             tests.append(fields.since(anchor(context, since), one.days))
         return fields.weakest(tests)
@@ -220,9 +226,10 @@ def _seen_by(people: frozenset[str], requesters: frozenset[str]) -> Status:
     return Status.NOT_MET if people and requesters else Status.UNKNOWN
 
 
+@once
 def _requesters(context: Context) -> frozenset[str]:
     orders = [order for order in context.facts.orders if isinstance(order, dict)]
-    return _people(context.facts, [fields.item(order, "requester") for order in orders])[0]
+    return _people(context.facts, [fields.item(order, "requester") for order in orders])
 
 
 @leaf("service", keys=("encounters", "procedures", "orders"))
@@ -232,15 +239,14 @@ def service(spec: Spec) -> Leaf:
     earlier = bool(spec.get("before-order"))
 
     def judge(context: Context, one: Event) -> Status:
-        if not kinds & one.kinds:
-            return Status.NOT_MET
         tests = [fields.recent(context.facts, one.days, limit)]
         if earlier:
             tests.append(one.days.before(context.facts.day) if one.days else Status.UNKNOWN)
         return fields.weakest(tests)
 
     def ask(context: Context) -> Answer:
-        found = ((judge(context, one), one.finding) for one in context.facts.of(Services).events)
+        alike = [one for one in context.facts.of(Services).events if one.kinds & kinds]
+        found = [(judge(context, one), one.finding) for one in alike]
         holes = fields.holes_of(context, "encounters", "procedures", "orders")
         return fields.answer(found, holes)
 

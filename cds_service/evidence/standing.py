@@ -11,7 +11,7 @@ from cds_service.evidence.answer import Finding, Status
 from cds_service.evidence.codings import data
 from cds_service.evidence.context import Context, Facts
 from cds_service.evidence.documents import Document, Documents
-from cds_service.evidence.encounters import Encounters, Event
+from cds_service.evidence.encounters import Encounters, Event, roles_of
 
 KEYS = ("encounters", "documents")
 CHRONIC_LIMIT = "addressed-chronic-days"
@@ -49,7 +49,7 @@ class Acts:
         documents = [d for d in facts.of(Documents).documents if d.signed is Status.MET]
         rules = data("standing.yaml")
         consults = (d for d in documents if d.kinds & set(rules["consults"]))
-        seen = (e for e in facts.of(Encounters).events if _evaluates(e))
+        seen = (e for e in facts.of(Encounters).events if _evaluates(e, facts))
         acts = (*_acts(seen, facts), *_acts(consults, facts))
         self._evaluations = sorted(acts, key=_day, reverse=True)
         self._newest: dict[str, int] = {}
@@ -77,12 +77,14 @@ def _from(act: Act | None, since: date) -> Act | None:
     return act if act and act.day >= since else None
 
 
-def _evaluates(event: Event) -> bool:
+def _evaluates(event: Event, facts: Facts) -> bool:
     rules = data("standing.yaml")
     if event.status != "finished" or not event.kinds & set(rules["encounters"]):
         return False
-    known = not event.roles or bool(event.roles & set(rules["evaluators"]))
-    return known or bool(event.kinds & set(rules["always"]))
+    if event.kinds & set(rules["always"]):
+        return True
+    roles = roles_of(event, facts)
+    return not roles or bool(roles & set(rules["evaluators"]))
 
 
 def _acts(events: Iterable[Event | Document], facts: Facts) -> Iterator[Act]:

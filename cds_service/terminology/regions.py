@@ -18,6 +18,7 @@ from cds_service.terminology.measures import Loader
 from cds_service.terminology.systems import ICD10CM, SNOMED, normal_code, normal_system
 
 BOTH = "both"
+_WORD = re.compile("[a-z]+")
 Place = tuple[frozenset[str], str | None]
 
 
@@ -54,12 +55,13 @@ class Regions:
         self._add_levels(data["levels"])
         self._words = {tuple(w.split()): self._area(one) for w, one in data["words"].items()}
         self._side_words: Mapping[str, str] = data["side-words"]
-        self._longest = max(map(len, self._words))
+        self._longest = _longest(self._words)
 
     def of(self, codings: Iterable[tuple[str | None, str]], text: str | None) -> Place:
         """Return regions and side ("left", "right"; None when open or both)."""
         coded, sides = self._of_codes(codings)
-        words = re.findall("[a-z]+", text.lower()) if isinstance(text, str) else []
+        told = isinstance(text, str) and not (coded and sides)
+        words = _WORD.findall(text.lower()) if text and told else []
         found = sides or {self._side_words[word] for word in words if word in self._side_words}
         side = next(iter(found)) if len(found) == 1 and BOTH not in found else None
         return coded or frozenset().union(*self._phrases(words)), side
@@ -93,7 +95,7 @@ class Regions:
         """Yield the regions of the longest phrases known, from left to right."""
         place = 0
         while place < len(words):
-            for length in range(self._longest, 0, -1):
+            for length in range(self._longest.get(words[place], 0), 0, -1):
                 found = self._words.get(tuple(words[place : place + length]))
                 if found:
                     yield found
@@ -127,6 +129,14 @@ class Regions:
             for prefix in _with_digit([category], at):
                 for digit, region in data["digits"].items():
                     self._icd.setdefault(prefix + digit, _Rule(self._area(region)))
+
+
+def _longest(phrases: Iterable[tuple[str, ...]]) -> Mapping[str, int]:
+    """Return the number of words in the longest phrase that begins with each word."""
+    found: dict[str, int] = {}
+    for phrase in phrases:
+        found[phrase[0]] = max(len(phrase), found.get(phrase[0], 0))
+    return found
 
 
 def _with_digit(categories: Iterable[str], at: int) -> Iterator[str]:
