@@ -100,13 +100,14 @@ def relative(reference: str) -> str:
 def base_of(url: str) -> str | None:
     """Return where a resource's absolute URL leads: the server's "host/path"; None for others.
 
-    http and https are the same: proxies change one into the other.
+    http and https are the same, each with its usual port: proxies change one into the other.
     """
     scheme, found, rest = url.partition("://")
     if not found or scheme.lower() not in ("http", "https"):
         return None
     host, _, path = rest.split("/_history/", maxsplit=1)[0].partition("/")
-    return "/".join([host.lower(), *path.split("/")[:-2]])
+    host = host.lower().removesuffix(":443").removesuffix(":80")
+    return "/".join([host, *path.split("/")[:-2]])
 
 
 def _contained(resource: Resource | None, local_id: str) -> Resource | None:

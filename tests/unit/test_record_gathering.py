@@ -63,12 +63,23 @@ INSIDE = "http://10.0.0.7:8080/r4"
     [
         (HERE, f"{HERE}/Patient/p1", None, True),
         (f"{HERE}/", "http://EHR.example.org/fhir/Patient/p1/_history/2", None, True),
+        (HERE, "https://ehr.example.org:443/fhir/Patient/p1", None, True),
+        (HERE, "https://ehr.example.org:8443/fhir/Patient/p1", None, False),
         (HERE, "https://elsewhere.example.org/fhir/Patient/p1", None, False),
         (HERE, "https://ehr.example.org/other/fhir/Patient/p1", f"{HERE}/Condition/c1", False),
         (HERE, f"{INSIDE}/Patient/p1", f"{INSIDE}/Condition/c1", True),
         (None, "https://elsewhere.example.org/fhir/Patient/p1", None, True),
     ],
-    ids=["here", "written otherwise", "elsewhere", "beside", "behind a proxy", "no server known"],
+    ids=[
+        "here",
+        "written otherwise",
+        "its port named",
+        "another port",
+        "elsewhere",
+        "beside",
+        "behind a proxy",
+        "no server known",
+    ],
 )
 def test_the_patient_of_that_id_on_another_server_is_somebody_else(server, subject, filed, taken):
     gathering = Gathering("p1", server)
