@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -165,7 +164,7 @@ def _changes(action: Json, wish: Wish, request: CardRequest) -> list[Change]:
     conditions = _conditions(wish, request)
     value = _count(wish.amount)
     made = (
-        change(deepcopy(order), value=value, settings=action.get("set"), conditions=conditions)
+        change(order, value=value, settings=action.get("set"), conditions=conditions)
         for order in orders
     )
     return [item for item in made if item]

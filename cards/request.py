@@ -92,7 +92,7 @@ def concept_words(concept: Any) -> str:
 def member(node: Any, *path: str) -> Any:
     """Return the value under a path of keys, None where an element is missing or odd."""
     for key in path:
-        if not isinstance(node, Mapping):
+        if not isinstance(node, dict):
             return None
         node = node.get(key)
     return node

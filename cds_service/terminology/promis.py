@@ -139,7 +139,7 @@ def _value(item: _Item, answer: Any) -> int | None:
     if isinstance(answer, str):
         said = item.codes.get(answer) or item.words.get(_letters(answer))
         return item.score(said) if said else None
-    if not isinstance(answer, Mapping):
+    if not isinstance(answer, dict):
         return None
     for coding in _codings(answer):
         said = _coded(item, coding)
@@ -159,10 +159,10 @@ def _coded(item: _Item, coding: Mapping[str, Any]) -> int | None:
 def _codings(answer: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Yield what is coded or said, most reliable first."""
     concept = answer.get("valueCodeableConcept")
-    concept = concept if isinstance(concept, Mapping) else {}
+    concept = concept if isinstance(concept, dict) else {}
     listed = concept.get("coding")
     for coding in [answer.get("valueCoding"), *(listed if isinstance(listed, list) else [])]:
-        if isinstance(coding, Mapping):
+        if isinstance(coding, dict):
             yield coding
     for words in (concept.get("text"), answer.get("valueString")):
         if isinstance(words, str):
@@ -173,7 +173,7 @@ def _numbered(item: _Item, answer: Mapping[str, Any]) -> int | None:
     """Read a plain number, unless the item is reversed: nothing tells whether the number is."""
     quantity = answer.get("valueQuantity")
     plain = [answer.get("valueInteger"), answer.get("valueDecimal")]
-    if isinstance(quantity, Mapping):
+    if isinstance(quantity, dict):
         plain.append(quantity.get("value"))
     plain += list(_ordinals(answer))
     for one in plain:
@@ -188,7 +188,7 @@ def _ordinals(answer: Mapping[str, Any]) -> Iterator[Any]:
     for coding in _codings(answer):
         listed = coding.get("extension")
         for extension in listed if isinstance(listed, list) else ():
-            if isinstance(extension, Mapping) and str(extension.get("url")).endswith(ORDINAL):
+            if isinstance(extension, dict) and str(extension.get("url")).endswith(ORDINAL):
                 yield extension.get("valueDecimal")
 
 
