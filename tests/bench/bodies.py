@@ -9,7 +9,7 @@ import orjson
 from cds_service.sandbox import SandboxStore
 from cds_service.sandbox.search import parse, search
 from tests.live import TOKEN, resources_of
-from tests.long_record import CCA, long_record
+from tests.long_record import CCA, everyday_record, long_record
 
 REVIEW = "massage-order-review"
 
@@ -25,7 +25,15 @@ class Call:
 
 def call_of(templates, size=150, payer=CCA, orders=1):
     """Return a call about a record of a size; `templates` are those of discovery."""
-    built = long_record(size, payer)
+    return _call(templates, long_record(size, payer), orders)
+
+
+def everyday_call(templates):
+    """Return a call about a chart of everyday size, in which little is about massage."""
+    return _call(templates, everyday_record(), 1)
+
+
+def _call(templates, built, orders):
     request = built.request | {"context": _with_orders(built.request["context"], orders)}
     store = SandboxStore([built.record])
     held = {key: _answer(store, one) for key, one in _asked(templates, request).items()}

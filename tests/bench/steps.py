@@ -14,7 +14,7 @@ import cards
 from cds_service import reviewer
 from cds_service.hooks import blueprint
 from cds_service.record.reader import RecordReader
-from tests.bench.bodies import REVIEW, call_of
+from tests.bench.bodies import REVIEW, call_of, everyday_call
 from tests.bench.growth import client_of
 from tests.long_record import CCA, KAISER
 
@@ -49,17 +49,18 @@ class Stopwatch:
 
 
 def measured():
-    """Return one row for each payer; calls take turns."""
+    """Return one row for each kind of call; they take turns."""
     client, templates = client_of()
     listed = {payer: call_of(templates, payer=payer).body for payer in (CCA, KAISER)}
+    listed[f"{CCA}, everyday chart"] = everyday_call(templates).body
     watch = Stopwatch()
-    taken = {payer: defaultdict(list) for payer in listed}
+    taken = {kind: defaultdict(list) for kind in listed}
     for turn in range(WARM_UP + CALLS):
-        for payer, body in listed.items():
+        for kind, body in listed.items():
             figures = _call(client, body, watch)
             for name, value in figures.items() if turn >= WARM_UP else ():
-                taken[payer][name].append(value)
-    return [_row(payer, found) for payer, found in taken.items()]
+                taken[kind][name].append(value)
+    return [_row(kind, found) for kind, found in taken.items()]
 
 
 def _call(client, body, watch):
@@ -75,12 +76,12 @@ def _call(client, body, watch):
     return {**watch.spent, "call": call, "loads": floor}
 
 
-def _row(payer, taken):
+def _row(kind, taken):
     """Return medians in milliseconds and the spread of the call."""
     medians = {name: statistics.median(values) for name, values in taken.items()}
     low, *_, high = statistics.quantiles(taken["call"], n=10, method="inclusive")
     shown = {name: round(value, 2) for name, value in medians.items()}
-    return {"payer": payer, **shown, "low": round(low, 2), "high": round(high, 2)}
+    return {"call of": kind, **shown, "low": round(low, 2), "high": round(high, 2)}
 
 
 def table(rows):
@@ -89,4 +90,4 @@ def table(rows):
     columns = ["loads", *(step for step in STEPS if step in rows[0]), "call", "low", "high"]
     yield " | ".join(f"{name:>7}" for name in columns)
     for row in rows:
-        yield " | ".join(f"{row[name]:7.2f}" for name in columns) + f"  {row['payer']}"
+        yield " | ".join(f"{row[name]:7.2f}" for name in columns) + f"  {row['call of']}"
