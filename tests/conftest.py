@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from cds_service.app import create_app
 from cds_service.observe import logs
@@ -17,6 +18,12 @@ from tests.hapi.server import Hapi
 from tests.java_tools import lacking
 from tests.live import UNHURRIED, FhirServer, Service, serve
 from tests.shared import SHARED, VARIABLE
+
+# A machine that is busy is no fault, and what is drawn is the same each time.
+settings.register_profile(
+    "steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("steady")
 
 NO_SKIP = "MASSAGE_CDS_NO_SKIP"
 CASES = Path(__file__).parent / "spec" / "cases"

@@ -20,8 +20,6 @@ def drawn(share):
     """Return how a test draws its share of the examples."""
     return settings(
         max_examples=EXAMPLES // share,
-        deadline=None,
-        derandomize=True,
         suppress_health_check=list(HealthCheck),
         phases=[Phase.explicit, Phase.generate],
     )

@@ -50,8 +50,6 @@ def test_no_call_gets_what_is_not_promised(operations, label, mode):
 
     @settings(
         max_examples=share,
-        deadline=None,
-        derandomize=True,
         suppress_health_check=slow,
         phases=[Phase.generate],
     )

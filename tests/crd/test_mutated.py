@@ -16,8 +16,6 @@ REFUSED = (400, 403, 412, 422)
 MOST = 6
 drawn = settings(
     max_examples=EXAMPLES // 2,
-    deadline=None,
-    derandomize=True,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.generate],
 )

@@ -27,9 +27,6 @@ def drawn(share):
     """Return settings that draw one in `share` of all examples, spread over the policies."""
     return settings(
         max_examples=max(EXAMPLES // (len(default_library().ids()) * share), 1),
-        derandomize=True,
-        deadline=None,
-        database=None,
         suppress_health_check=list(HealthCheck),
     )
 

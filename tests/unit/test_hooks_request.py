@@ -190,7 +190,7 @@ def test_a_hook_without_draft_orders_has_none():
     assert request.user_id is None
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(PATHS), JSON)
 def test_any_value_anywhere_is_read_or_refused(path, value):
     request = copy.deepcopy(REQUEST)
@@ -201,7 +201,7 @@ def test_any_value_anywhere_is_read_or_refused(path, value):
     assert outcome(read_request, request) in ("read", 400, 422)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=60) | JSON.map(repr).map(lambda text: text.encode("utf-8", "replace")))
 def test_any_body_is_an_object_or_refused(body):
     assert outcome(parse_json, body) in ("read", 400)
