@@ -10,9 +10,10 @@ from typing import Any
 from cds_service.evidence import fields
 from cds_service.evidence.codings import data
 from cds_service.evidence.dates import Days, parse_days
+from cds_service.evidence.lengths import bounds_of, positive, unit_days
 from cds_service.record.model import Resource
 
-WEEK = Fraction(7)
+DAY, WEEK = Fraction(1), Fraction(7)
 Range = tuple[Fraction, Fraction]
 """Least and most; both the same when the number is known."""
 
@@ -49,21 +50,12 @@ def read_dose(order: Resource, zone: tzinfo) -> Dose:
     )
 
 
-def _positive(value: object) -> Fraction | None:
-    """Return an amount that can be meant; what is beyond all measure is a slip of the pen."""
-    number = fields.number(value)
-    if number is None:
-        return None
-    largest = data("scope.yaml")["largest-amount"]
-    return number if Fraction(1, largest) <= number <= largest else None
-
-
 def _quantity(order: Resource) -> tuple[Fraction | None, str]:
     """Return the ordered quantity and what it counts: visits, units, minutes or bare."""
     quantity = fields.item(order, "quantityQuantity")
     if not quantity:
         quantity = fields.item(fields.item(order, "quantityRange"), "high")
-    value = None if quantity.get("comparator") else _positive(quantity.get("value"))
+    value = None if quantity.get("comparator") else positive(quantity.get("value"))
     scope = data("scope.yaml")
     for name in ("unit", "code"):
         unit = (fields.text(quantity, name) or "").strip().lower()
@@ -77,7 +69,7 @@ def _quantity(order: Resource) -> tuple[Fraction | None, str]:
 
 
 def _count(repeat: dict[str, Any]) -> Fraction | None:
-    return _positive(repeat.get("countMax")) or _positive(repeat.get("count"))
+    return positive(repeat.get("countMax")) or positive(repeat.get("count"))
 
 
 def _visits(order: Resource, repeat: dict[str, Any], per_week: Fraction | None) -> Range | None:
@@ -87,9 +79,7 @@ def _visits(order: Resource, repeat: dict[str, Any], per_week: Fraction | None) 
         _count(repeat),
         _events(order),
     ]
-    known = [number for number in stated if number is not None]
-    if not known and (derived := _derived_visits(repeat, per_week)):
-        known = [derived]
+    known = [number for number in stated if number is not None] or _derived_visits(repeat, per_week)
     return (min(known), max(known)) if known else None
 
 
@@ -99,11 +89,10 @@ def _events(order: Resource) -> Fraction | None:
     return Fraction(len(events)) if isinstance(events, list) and events else None
 
 
-def _derived_visits(repeat: dict[str, Any], per_week: Fraction | None) -> Fraction | None:
-    """Return frequency times duration where that is a whole number of visits."""
-    days = _days(fields.item(repeat, "boundsDuration"))
-    visits = per_week * days / WEEK if per_week and days else None
-    return visits if visits and visits.denominator == 1 else None
+def _derived_visits(repeat: dict[str, Any], per_week: Fraction | None) -> list[Fraction]:
+    """Return frequency times least and most duration where these are whole numbers of visits."""
+    found = [per_week * days / WEEK for days in bounds_of(repeat) or () if per_week]
+    return found if all(visits.denominator == 1 for visits in found) else []
 
 
 def _units(order: Resource, repeat: dict[str, Any]) -> Fraction | None:
@@ -118,33 +107,27 @@ def _units(order: Resource, repeat: dict[str, Any]) -> Fraction | None:
 
 
 def _minutes(repeat: dict[str, Any]) -> Fraction | None:
-    duration = _positive(repeat.get("durationMax")) or _positive(repeat.get("duration"))
+    duration = positive(repeat.get("durationMax")) or positive(repeat.get("duration"))
     factor = data("scope.yaml")["minute-units"].get(repeat.get("durationUnit"))
     return duration * factor if duration and factor else None
 
 
-def _days(duration: dict[str, Any]) -> Fraction | None:
-    value = _positive(duration.get("value"))
-    named = (fields.text(duration, "code"), fields.text(duration, "unit"))
-    each = next((days for unit in named if (days := _unit_days(unit))), None)
-    return value * each if value and each else None
-
-
-def _unit_days(unit: object) -> Fraction | None:
-    days = data("scope.yaml")["unit-days"].get(unit) if isinstance(unit, str) else None
-    return Fraction(days) if days else None
-
-
 def _per_week(order: Resource, repeat: dict[str, Any]) -> Fraction | None:
-    each = _unit_days(repeat.get("periodUnit"))
-    period = _positive(repeat.get("period"))
-    on_days = repeat.get("dayOfWeek")
-    if isinstance(on_days, list) and on_days and each in (None, WEEK) and period in (None, 1):
-        return Fraction(len(on_days))
+    each = unit_days(repeat.get("periodUnit"))
+    period = positive(repeat.get("period"))
+    listed = _days_listed(repeat) if period in (None, 1) else None
+    if listed and each in (None, WEEK):
+        return listed
     if each is None or period is None:
         return _per_week_of_code(order)
-    times = _positive(repeat.get("frequencyMax")) or _positive(repeat.get("frequency"))
-    return (times or Fraction(1)) * WEEK / (period * each)
+    times = positive(repeat.get("frequencyMax")) or positive(repeat.get("frequency")) or Fraction(1)
+    return times * (listed if listed and each == DAY else WEEK / (period * each))
+
+
+def _days_listed(repeat: dict[str, Any]) -> Fraction | None:
+    """Return on how many days of the week alone it is, where these are listed."""
+    on_days = repeat.get("dayOfWeek")
+    return Fraction(len(on_days)) if isinstance(on_days, list) and on_days else None
 
 
 def _per_week_of_code(order: Resource) -> Fraction | None:
@@ -154,20 +137,20 @@ def _per_week_of_code(order: Resource) -> Fraction | None:
     if not known:
         return None
     times, period, unit = known
-    return Fraction(times) * WEEK / (Fraction(period) * (_unit_days(unit) or WEEK))
+    return Fraction(times) * WEEK / (Fraction(period) * (unit_days(unit) or WEEK))
 
 
 def _period(
     order: Resource, repeat: dict[str, Any], zone: tzinfo
 ) -> tuple[Days | None, Days | None]:
-    bounds = fields.item(repeat, "boundsPeriod") or fields.item(order, "occurrencePeriod")
+    period = fields.item(repeat, "boundsPeriod") or fields.item(order, "occurrencePeriod")
     start = parse_days(
-        fields.text(bounds, "start") or fields.text(order, "occurrenceDateTime"), zone
+        fields.text(period, "start") or fields.text(order, "occurrenceDateTime"), zone
     )
-    end = parse_days(fields.text(bounds, "end"), zone)
-    duration = _days(fields.item(repeat, "boundsDuration"))
-    if end is None and start and duration:
-        end = _later(start, int(duration))
+    end = parse_days(fields.text(period, "end"), zone)
+    bounds = bounds_of(repeat)
+    if end is None and start and bounds:
+        end = _later(start, int(bounds[1]))
     return start, end
 
 
@@ -187,8 +170,8 @@ def _weeks(
 ) -> Fraction | None:
     """Return the weeks of the order: the repetition stops at the first limit it reaches."""
     limits: list[Fraction] = []
-    if days := _days(fields.item(repeat, "boundsDuration")):
-        limits.append(days / WEEK)
+    if bounds := bounds_of(repeat):
+        limits.append(bounds[1] / WEEK)
     elif start and end and start.exact and end.exact and end.first >= start.first:
         limits.append(Fraction((end.first - start.first).days) / WEEK)
     if visits and per_week:

@@ -26,6 +26,7 @@ from tests.unit.evidence_facts import (
     timing,
 )
 
+FOUR_WEEKS = {"value": 4, "code": "wk"}
 UNITS = {"value": 4, "unit": "15-minute unit", "code": "{unit}"}
 
 
@@ -132,6 +133,13 @@ def test_two_numbers_of_visits_cannot_be_told() -> None:
         ({"frequency": 1, "frequencyMax": 2, "period": 1, "periodUnit": "wk"}, Fraction(2)),
         ({"period": 1, "periodUnit": "wk"}, Fraction(1)),
         ({"dayOfWeek": ["mon", "thu"]}, Fraction(2)),
+        (
+            {"frequency": 1, "period": 1, "periodUnit": "d", "dayOfWeek": ["mon", "thu"]},
+            Fraction(2),
+        ),
+        ({"frequency": 2, "period": 1, "periodUnit": "d", "dayOfWeek": ["mon"]}, Fraction(2)),
+        ({"frequency": 1, "period": 2, "periodUnit": "d", "dayOfWeek": ["mon"]}, Fraction(7, 2)),
+        ({"frequency": 1, "period": 1, "periodUnit": "d", "dayOfWeek": []}, Fraction(7)),
         ({"frequency": 1, "period": 0, "periodUnit": "wk"}, None),
         ({"frequency": 1, "period": 1, "periodUnit": "fortnight"}, None),
         ({}, None),
@@ -152,6 +160,10 @@ def test_frequency_by_code() -> None:
     [
         ({"boundsPeriod": {"start": "2026-03-16", "end": "2026-04-13"}}, 4),
         ({"boundsDuration": {"value": 30, "code": "d"}}, Fraction(30, 7)),
+        ({"boundsDuration": {"value": 6, "unit": "Weeks"}}, 6),
+        ({"boundsDuration": {"value": 6, "unit": "Fortnights"}}, None),
+        ({"boundsRange": {"low": FOUR_WEEKS, "high": {"value": 6, "code": "wk"}}}, 6),
+        ({"boundsRange": {"low": FOUR_WEEKS}}, None),
         ({"count": 8, "frequency": 2, "period": 1, "periodUnit": "wk"}, 4),
         (
             {
@@ -181,6 +193,13 @@ def test_codes_signed_together_share_visits_and_add_units() -> None:
     assert QUANTITIES["order.visits"](context).value == 6
     assert QUANTITIES["order.units-per-visit"](context).value == 5
     assert context.group.notes[0].endswith("different numbers of visits: 4, 6.")
+
+
+def test_weekly_visits_for_four_to_six_weeks_are_four_to_six() -> None:
+    bounds = {"low": FOUR_WEEKS, "high": {"value": 6, "code": "wk"}}
+    draft = order(**timing(frequency=1, period=1, periodUnit="wk", boundsRange=bounds))
+    found = QUANTITIES["order.visits"](context_of(orders=[draft]))
+    assert (found.value, found.low, found.high) == (None, 4, 6)
 
 
 def test_two_orders_of_one_code_may_share_visits_or_follow_each_other() -> None:
