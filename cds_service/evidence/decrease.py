@@ -10,6 +10,7 @@ from fractions import Fraction
 from cds_service.evidence import fields
 from cds_service.evidence.answer import Answer, Finding, Status, cannot_tell, not_shown, shown
 from cds_service.evidence.context import Context, Leaf, Spec, leaf
+from cds_service.evidence.dosing import Daily
 from cds_service.evidence.medications import COMPLETED, Course, Medications, unread
 from cds_service.evidence.visits import KEYS as VISIT_KEYS
 from cds_service.evidence.visits import episode
@@ -102,7 +103,8 @@ def _changed(use: _Use, share: Fraction) -> Status | None:
         return None if use.now else Status.NOT_MET
     if not use.now:
         return Status.MET
-    return Status.NOT_MET if use.then == use.now else _compared(use, share)
+    changing = any(course.daily and _unit(course.daily) is None for course in use.now)
+    return _compared(use, share) if changing or use.then != use.now else Status.NOT_MET
 
 
 def _compared(use: _Use, share: Fraction) -> Status | None:
@@ -119,7 +121,12 @@ def _total(courses: Sequence[Course], use: _Use) -> Fraction | None:
     every = (*use.then, *use.now)
     first = every[0]
     alike = all(first.codes & other.codes for other in every)
-    units = {course.daily[1] if course.daily else None for course in every}
+    units = {_unit(course.daily) for course in every}
     if not alike or None in units or len(units) > 1:
         return None
-    return sum((course.daily[0] for course in courses if course.daily), Fraction(0))
+    return sum((course.daily.least for course in courses if course.daily), Fraction(0))
+
+
+def _unit(daily: Daily | None) -> str | None:
+    """Return the unit of a daily dose that is known exactly."""
+    return daily.unit if daily and daily.least == daily.most else None

@@ -13,7 +13,7 @@ from cds_service.evidence.answer import Answer, Finding, Status
 from cds_service.evidence.codings import resolve
 from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf
 from cds_service.evidence.dates import Days
-from cds_service.evidence.dosing import Daily, daily_dose
+from cds_service.evidence.dosing import LONGEST, Daily, daily_dose, last_day
 from cds_service.record.model import Hole, Resource
 
 RUNNING = "active"
@@ -22,7 +22,6 @@ ENDED = frozenset({"stopped", COMPLETED, "on-hold"})
 KEY = "medications"
 MEANT = frozenset({"proposal", "plan"})
 DAYS_OF_UNIT = {"d": 1, "day": 1, "days": 1, "wk": 7, "week": 7, "weeks": 7}
-LONGEST = 3660
 MILLIGRAM = frozenset({"mg", "milligram", "milligrams"})
 
 
@@ -115,22 +114,12 @@ def _validity(resource: Resource, name: str) -> str | None:
 
 
 def _end(facts: Facts, resource: Resource, start: Days | None) -> date | None:
-    """Return the last day of the latest end stated: bounds of the doses, or days supplied."""
-    stated = [
-        _last_day(facts, fields.item(fields.item(dose, "timing"), "repeat"))
-        for dose in fields.items(resource, "dosageInstruction")
-    ]
-    ends = [one for one in stated if one]
+    """Return the last day stated: that of the doses, else of the days supplied."""
+    last = last_day(resource, start, facts.zone)
     supplied = _supplied(resource)
-    if not ends and start and supplied:
-        ends = [start.last + timedelta(days=supplied - 1)]
-    return max(ends, default=None)
-
-
-def _last_day(facts: Facts, repeat: Resource) -> date | None:
-    written = fields.text(fields.item(repeat, "boundsPeriod"), "end")
-    days, _ = fields.first_date(facts, written)
-    return days.last if days else None
+    if last is None and start and supplied:
+        last = start.last + timedelta(days=supplied - 1)
+    return last
 
 
 def _supplied(resource: Resource) -> int | None:
@@ -188,9 +177,11 @@ def medication(spec: Spec) -> Leaf:
 
 def _dosed(one: Course, least: Fraction) -> Status:
     """Whether the daily dose is so many milligrams; unknown where it is not stated so."""
-    if one.daily is None or one.daily[1] not in MILLIGRAM:
+    if one.daily is None or one.daily.unit not in MILLIGRAM:
         return Status.UNKNOWN
-    return Status.MET if one.daily[0] >= least else Status.NOT_MET
+    if one.daily.least >= least:
+        return Status.MET
+    return Status.UNKNOWN if one.daily.most >= least else Status.NOT_MET
 
 
 def _interval(facts: Facts, one: Course) -> tuple[date | None, date | None]:

@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 
 from cds_service.evidence import decrease  # noqa: F401
-from cds_service.evidence.dosing import daily_dose
+from cds_service.evidence.dosing import Daily, daily_dose
 from tests.unit.evidence_help import ago, ask, coded, odd, status, visit
 
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
@@ -81,6 +81,12 @@ def test_running_unchanged():
     assert asks(medicine(ago(300), dose(20, 2))) == "not-met"
 
 
+def test_one_order_whose_doses_fall_may_have_reached_the_share():
+    first = {**dose(20, 2, until=ago(30)), "sequence": 1}
+    assert asks(medicine(ago(300), first, {**dose(10, 2), "sequence": 2})) == "unknown"
+    assert asks(medicine(ago(300), first, {**dose(20, 2), "sequence": 2})) == "not-met"
+
+
 @pytest.mark.parametrize(
     "now",
     [
@@ -127,12 +133,12 @@ def test_what_could_not_be_read():
 )
 def test_daily_dose(timing, amount):
     given = {"doseAndRate": [{"doseQuantity": {"value": 10, "code": "mg"}}], "timing": timing}
-    expected = None if amount is None else (amount, "mg")
+    expected = None if amount is None else Daily(amount, amount, "mg")
     assert daily_dose({"dosageInstruction": [given]}) == expected
 
 
 def test_several_doses_add_up_in_one_unit():
-    assert daily_dose({"dosageInstruction": [dose(10, 1), dose(20, 1)]}) == (30, "mg")
+    assert daily_dose({"dosageInstruction": [dose(10, 1), dose(20, 1)]}) == Daily(30, 30, "mg")
     assert daily_dose({"dosageInstruction": [dose(10, 1), dose(1, 1, unit="tablet")]}) is None
     assert daily_dose({"dosageInstruction": [dose(10, 1), {"text": "as needed"}]}) is None
 

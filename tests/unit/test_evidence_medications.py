@@ -176,3 +176,69 @@ def test_medicines_left_out():
     both = medicine(ago(5))
     assert asks({"not-in": ["antiplatelets"]}, both) == "met"
     assert asks({"not-in": ["anticoagulants"]}, both) == "not-met"
+
+
+def doses(*listed):
+    """Return doses of prednisone: (sequence, mg a day, bounds)."""
+    return {
+        "dosageInstruction": [
+            {
+                "sequence": place,
+                "timing": {"repeat": {"frequency": 1, "period": 1, "periodUnit": "d", **bounds}},
+                "doseAndRate": [{"doseQuantity": {"value": amount, "unit": "mg"}}],
+            }
+            for place, amount, bounds in listed
+        ]
+    }
+
+
+def for_days(number):
+    return {"boundsDuration": {"value": number, "unit": "days"}}
+
+
+def up_to(day):
+    return {"boundsPeriod": {"end": day}}
+
+
+ENDLESS: dict[str, object] = {}
+
+
+@pytest.mark.parametrize(
+    ("listed", "found"),
+    [
+        ([(1, 10, for_days(5))], "met"),
+        ([(1, 10, for_days(4))], "not-met"),
+        ([(1, 10, for_days(2)), (2, 5, for_days(3))], "met"),
+        ([(1, 10, for_days(2)), (2, 5, for_days(2))], "not-met"),
+        ([(1, 10, for_days(2)), (1, 5, for_days(3))], "not-met"),
+        ([(1, 10, for_days(2)), (2, 5, ENDLESS)], "met"),
+        ([(1, 10, up_to(ago(1))), (2, 5, ENDLESS)], "met"),
+        ([(1, 10, up_to(ago(1))), (2, 5, up_to(ago(1)))], "not-met"),
+        ([(1, 10, {"boundsRange": {"high": {"value": 5, "code": "d"}}})], "met"),
+        ([(1, 10, for_days(1e9))], "met"),
+    ],
+)
+def test_doses_tell_until_when_a_medicine_is_active(listed, found):
+    """Today is the fifth day of the course."""
+    assert asks({"active": True}, medicine(ago(4), **doses(*listed))) == found
+
+
+PREDNISONE = "8640"
+
+
+@pytest.mark.parametrize(
+    ("listed", "found"),
+    [
+        ([(1, 20, ENDLESS)], "met"),
+        ([(1, 19, ENDLESS)], "not-met"),
+        ([(1, 10, ENDLESS), (1, 10, ENDLESS)], "met"),
+        ([(1, 10, ENDLESS), (2, 10, ENDLESS)], "met"),
+        ([(1, 10, up_to(ago(-9))), (2, 10, up_to(ago(-9)))], "met"),
+        ([(1, 15, for_days(5)), (2, 10, for_days(5)), (3, 5, for_days(5))], "not-met"),
+        ([(1, 60, for_days(5)), (2, 40, for_days(5)), (3, 20, for_days(5))], "met"),
+        ([(1, 40, for_days(5)), (2, 10, for_days(5))], "unknown"),
+    ],
+)
+def test_doses_that_follow_each_other_are_not_added_up(listed, found):
+    taken = medicine(ago(4), code=PREDNISONE, **doses(*listed))
+    assert status("medication", {"in": ["prednisone"], "daily-mg": 20}, taken) == found
