@@ -7,6 +7,7 @@ it can mean is given, and whoever compares must find the same answer for all of 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -18,6 +19,7 @@ import yaml
 from cds_service.terminology.systems import normal_code, normal_system
 
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+ANNOTATION = re.compile(r"\{[^{}]*\}")
 PAST = Fraction(1, 1_000_000)
 """How far past a limit the values begin that it leaves out: less than anything measured."""
 
@@ -97,7 +99,7 @@ class Measure:
         Empty when the unit is not one of the measure's or the value is outside its range. Without
         a unit every form counts that the value fits.
         """
-        name = normal_unit(unit)
+        name = self._unit(unit)
         fitting = (form for form in self.forms if name is None or name in form.units)
         found = (form.canonical(value) for form in fitting)
         return tuple(dict.fromkeys(one for one in found if one is not None))
@@ -107,7 +109,7 @@ class Measure:
 
         Empty where changes of the measure are compared: a limit tells nothing of a change.
         """
-        name = normal_unit(unit)
+        name = self._unit(unit)
         if self.better != "none":
             return ()
         ends = (
@@ -117,6 +119,13 @@ class Measure:
             for end in _ends(form, limit, comparator)
         )
         return tuple(dict.fromkeys(end for end in ends if end is not None))
+
+    def _unit(self, unit: str | None) -> str | None:
+        """Return a unit as the forms name it; a UCUM annotation that none knows says nothing."""
+        name = normal_unit(unit)
+        if name is None or any(name in form.units for form in self.forms):
+            return name
+        return ANNOTATION.sub("", name).strip(" /.") or name
 
     def written(self, value: Fraction, unit: str) -> Fraction | None:
         """Return a canonical value in another unit of the measure, None when it has no such."""

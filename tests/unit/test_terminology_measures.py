@@ -32,6 +32,13 @@ def convert(measure, value, unit):
         ("promis-anxiety", "57.7", "{T-score}", Fraction("57.7"), "t-score"),
         ("platelets", "140000", "/uL", Fraction(140), "10*9/L"),
         ("platelets", "140", "10*3/uL", Fraction(140), "10*9/L"),
+        ("platelets", "140", "x10E3/uL", Fraction(140), "10*9/L"),
+        ("platelets", "140", "Thousand/uL", Fraction(140), "10*9/L"),
+        ("hba1c", "9.4", "% of total Hgb", Fraction("9.4"), "percent"),
+        ("egfr", "12", "mL/min/1.73", Fraction(12), "mL/min/1.73m2"),
+        ("temperature", "102", "deg F", Fraction(102), "[degF]"),
+        ("oxygen-saturation", "88", "%{O2}", Fraction(88), "percent"),
+        ("weight", "80", "kg{dry}", Fraction(80), "kg"),
         ("height", "70", "[in_i]", Fraction("177.8"), "cm"),
     ],
 )
@@ -54,6 +61,8 @@ def test_a_temperature_in_fahrenheit_reads_exactly_in_celsius():
         ("temperature", "38", "kg"),
         ("ndi", "60", "{score}"),
         ("lefs", "81", "{score}"),
+        ("promis-anxiety", "14", "{raw}"),
+        ("egfr", "12", "mL/s/{1.73_m2}"),
     ],
 )
 def test_what_cannot_be_is_no_value(measure, value, unit):
