@@ -268,6 +268,7 @@ def add_other_orders(chart: Chart, story: Json) -> None:
             "subject": chart.patient,
             "priority": line.get("priority"),
             "occurrencePeriod": period,
+            "quantityQuantity": quantity(line["visits"], "{visits}") if "visits" in line else None,
             "authoredOn": start,
             "requester": reference(chart.requester(story.get("requester", "physician"))),
             "performer": [reference(chart.role(line["by"]))] if "by" in line else [],

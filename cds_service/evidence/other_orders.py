@@ -11,7 +11,7 @@ from msgspec import Struct
 from cds_service.evidence import fields
 from cds_service.evidence.answer import Answer, Finding, Status
 from cds_service.evidence.codings import data, regions
-from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf
+from cds_service.evidence.context import Context, Facts, Leaf, Spec, lazy, leaf
 from cds_service.evidence.dates import Days
 from cds_service.evidence.dose import read_dose
 from cds_service.evidence.orders import OrderGroup
@@ -19,6 +19,9 @@ from cds_service.evidence.people import Person, performers
 from cds_service.evidence.reasons import asked
 from cds_service.evidence.scope import NOT_SIGNED, procedure_codes
 from cds_service.evidence.sites import at_ordered_site
+from cds_service.evidence.spent import Asked, spent
+from cds_service.evidence.visits import KEYS as VISIT_KEYS
+from cds_service.evidence.visits import MASSAGE
 from cds_service.evidence.windows import overlap
 from cds_service.record.model import Resource
 
@@ -36,6 +39,7 @@ class OtherOrder(Struct, frozen=True):
     active: bool
     start: Days | None
     end: Days | None
+    visits: Fraction | None
     authored: str | None
     regions: frozenset[str]
     side: str | None
@@ -54,6 +58,12 @@ class OtherOrders:
             for order in facts.record.of_type("ServiceRequest")
             if fields.identity(order) not in drafted and _counts(order, facts)
         ]
+        self._facts = facts
+
+    @lazy
+    def spent(self) -> frozenset[str]:
+        """Active orders of whose visits none is left."""
+        return spent(self._facts, [_asked(one) for one in self.facts if one.active])
 
 
 def _counts(order: Resource, facts: Facts) -> bool:
@@ -75,6 +85,7 @@ def _other(order: Resource, facts: Facts) -> OtherOrder:
         active=fields.text(order, "status") in RUNNING,
         start=dose.start or fields.first_date(facts, authored)[0],
         end=dose.end,
+        visits=dose.visits[1] if dose.visits else None,
         authored=authored,
         regions=where,
         side=side,
@@ -84,6 +95,12 @@ def _other(order: Resource, facts: Facts) -> OtherOrder:
         ),
         reason_codes=frozenset(fields.known_codes(facts, fields.items(order, "reasonCode"))),
     )
+
+
+def _asked(other: OtherOrder) -> Asked:
+    by = frozenset(fields.reference(one) for one in fields.items(other.resource, "performer"))
+    sets, codes = other.value_sets, other.codes
+    return Asked(other.reference, sets, codes, other.start, other.visits, by)
 
 
 def _replaced(group: OrderGroup) -> frozenset[str]:
@@ -101,7 +118,8 @@ Test = Callable[[OtherOrder, Context], Status]
 
 
 def _keys(spec: Spec) -> tuple[str, ...]:
-    return ("orders", "conditions") if spec.get("same-reason") else ("orders",)
+    keys = ("orders", *(VISIT_KEYS if spec.get("overlapping") else ()))
+    return (*keys, "conditions") if spec.get("same-reason") else keys
 
 
 @leaf("other-order", keys=_keys)
@@ -116,7 +134,7 @@ def other_order(spec: Spec) -> Leaf:
     if spec.get("same-region"):
         tests.append(_same_region)
     if spec.get("overlapping"):
-        tests.append(_overlapping)
+        tests += [_visits_left, _overlapping]
     if "covering" in spec:
         tests.append(_covering(Fraction(spec["covering"])))
     if "priority" in spec:
@@ -136,7 +154,9 @@ def _found(wanted: frozenset[str], tests: list[Test], context: Context) -> Answe
         for other in context.facts.of(OtherOrders).facts
         if (not wanted or other.value_sets & wanted) and other.reference not in replaced
     ]
-    return fields.answer(judged, fields.holes_of(context, "orders"))
+    open_ = any(status is Status.UNKNOWN for status, _ in judged)
+    keys = ("orders", *(VISIT_KEYS if open_ and _visits_left in tests else ()))
+    return fields.answer(judged, fields.holes_of(context, *keys))
 
 
 def _finding(other: OtherOrder) -> Finding:
@@ -160,6 +180,14 @@ def _same_reason(other: OtherOrder, context: Context) -> Status:
     codes = {code for reason in reasons for code in reason.codings}
     shared = other.reasons & ours or other.reason_codes & codes
     return _status(shared or _same_region(other, context) is Status.MET)
+
+
+def _visits_left(other: OtherOrder, context: Context) -> Status:
+    """Whether an order for massage still has visits to give; visits may be unread."""
+    if other.reference in context.facts.of(OtherOrders).spent:
+        return Status.NOT_MET
+    counted = MASSAGE in other.value_sets and other.visits is not None
+    return Status.UNKNOWN if counted and fields.holes_of(context, *VISIT_KEYS) else Status.MET
 
 
 def _overlapping(other: OtherOrder, context: Context) -> Status:

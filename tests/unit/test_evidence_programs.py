@@ -152,6 +152,70 @@ def test_the_draft_itself_and_what_it_replaces_are_no_others() -> None:
     assert ask("other-order", {}, context_of(other(), orders=[replacing])).status == "not-met"
 
 
+def visits(*days: int) -> list[dict[str, Any]]:
+    """Return massage given on days of March."""
+    return [
+        {
+            "resourceType": "Procedure",
+            "id": f"given-{day}",
+            "status": "completed",
+            "code": concept("97124", None, CPT),
+            "performedDateTime": f"2026-03-{day:02}",
+        }
+        for day in days
+    ]
+
+
+def of_visits(number: int, name: str = "other", **more: Any) -> dict[str, Any]:
+    period = {"start": "2026-03-01", "end": "2027-02-28"}
+    amount = {"value": number, "unit": "visits"}
+    return other(**{"occurrencePeriod": period, "quantityQuantity": amount, **more}) | {"id": name}
+
+
+PT = {"performer": [{"reference": "PractitionerRole/pt"}]}
+LATER = {"occurrencePeriod": {"start": "2026-03-08", "end": "2027-03-07"}}
+
+
+@pytest.mark.parametrize(
+    ("orders", "given", "expected"),
+    [
+        ([of_visits(2)], [2, 9], "not-met"),
+        ([of_visits(3)], [2, 9], "met"),
+        ([of_visits(2)], [], "met"),
+        ([of_visits(2), of_visits(2, "second", code="97140")], [2, 9], "not-met"),
+        ([of_visits(2), of_visits(2, "second")], [2, 9], "met"),
+        ([of_visits(2), of_visits(2, "second", code="97140", **PT)], [2, 9], "met"),
+        ([of_visits(1), of_visits(1, "second", **LATER)], [2, 9], "not-met"),
+        ([of_visits(2), of_visits(1, "second", **LATER)], [2, 9], "met"),
+        ([of_visits(2), other(code="97140", **PT) | {"id": "second"}], [2, 9], "met"),
+    ],
+    ids=[
+        "all given",
+        "one left",
+        "none given",
+        "signed together",
+        "twice the same",
+        "one by another",
+        "two in a row",
+        "two in a row and one left",
+        "no number",
+    ],
+)
+def test_an_order_whose_visits_were_all_given_is_no_duplicate(
+    orders: list[dict[str, Any]], given: list[int], expected: str
+) -> None:
+    context = context_of(*ROLES, *orders, *visits(*given), orders=[order(**OURS)])
+    assert ask("other-order", DUPLICATE, context).status == expected
+
+
+def test_whether_visits_are_left_is_open_where_they_could_not_be_read() -> None:
+    context = context_of(*ROLES, of_visits(2), orders=[order(**OURS)], holes=("procedures",))
+    answer = ask("other-order", DUPLICATE, context)
+    assert (answer.status, [hole.key for hole in answer.holes]) == ("unknown", ["procedures"])
+    unstated = context_of(*ROLES, other(), orders=[order(**OURS)], holes=("procedures",))
+    assert ask("other-order", DUPLICATE, unstated).status == "met"
+
+
 def test_other_order_hole() -> None:
     assert ask("other-order", DUPLICATE, context_of(holes=("orders",))).status == "unknown"
 
