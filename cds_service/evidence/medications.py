@@ -20,7 +20,8 @@ RUNNING = "active"
 COMPLETED = "completed"
 ENDED = frozenset({"stopped", COMPLETED, "on-hold"})
 KEY = "medications"
-MEANT = frozenset({"proposal", "plan"})
+MEANT = frozenset({"proposal", "option"})
+"""Intents of what nobody takes; a plan is what a patient reports to take (US Core)."""
 DAYS_OF_UNIT = {"d": 1, "day": 1, "days": 1, "wk": 7, "week": 7, "weeks": 7}
 MILLIGRAM = frozenset({"mg", "milligram", "milligrams"})
 
