@@ -245,8 +245,10 @@ def add_medicines(chart: Chart, story: Json) -> None:
 
 
 def dosage(chart: Chart, line: Json) -> list[Json]:
-    """Return the dose of a medicine: in words, as an amount a day, and until when."""
+    """Return the dose of a medicine: in words, by which route, as an amount a day, until when."""
     found: Json = {"text": line["dose"]} if "dose" in line else {}
+    if "route" in line:
+        found["route"] = chart.code(line["route"], system("snomed"))
     repeat: Json = {}
     if "daily" in line:
         found["doseAndRate"] = [{"doseQuantity": quantity(line["daily"], "mg")}]

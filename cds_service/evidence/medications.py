@@ -14,6 +14,7 @@ from cds_service.evidence.codings import resolve
 from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf
 from cds_service.evidence.dates import Days
 from cds_service.evidence.dosing import LONGEST, Daily, daily_dose, last_day
+from cds_service.evidence.routes import acts_locally
 from cds_service.record.model import Hole, Resource
 
 RUNNING = "active"
@@ -29,7 +30,8 @@ MILLIGRAM = frozenset({"mg", "milligram", "milligrams"})
 class Course(Struct, frozen=True):
     """One medicine order: when it began and, where known, the last day it lasts.
 
-    `codes` name the medicine, `daily` is its dose a day with the unit, where stated in numbers.
+    `codes` name the medicine, `daily` is its dose a day with the unit, where stated in numbers,
+    `local` tells that it acts where it is put.
     """
 
     kinds: frozenset[str]
@@ -41,6 +43,7 @@ class Course(Struct, frozen=True):
     codes: frozenset[fields.Coding] = frozenset()
     daily: Daily | None = None
     unnamed: bool = False
+    local: bool = False
 
 
 class Medications:
@@ -65,17 +68,19 @@ def unread(context: Context) -> tuple[Hole, ...]:
 
 
 def _course(facts: Facts, resource: Resource) -> Course:
-    concepts = list(_concepts(facts, resource))
+    pointed = resolve(facts.record, resource, fields.item(resource, "medicationReference"))
+    concepts = list(_concepts(resource, pointed))
     start, written = fields.first_date(
         facts, fields.text(resource, "authoredOn"), _validity(resource, "start")
     )
     end = _end(facts, resource, start)
     status = fields.text(resource, "status") or ""
+    kinds = fields.value_sets(facts, concepts)
     title = next((fields.label(one, "") for one in concepts), "") or "Medicine"
     value = next((code for _, code in fields.codings(concepts)), None)
     day = start.first if start and start.exact else None
     return Course(
-        fields.value_sets(facts, concepts),
+        kinds,
         status == RUNNING and (end is None or end >= facts.day),
         start,
         end,
@@ -91,13 +96,13 @@ def _course(facts: Facts, resource: Resource) -> Course:
         frozenset(fields.codings(concepts)),
         daily_dose(resource),
         not concepts and _elsewhere(resource),
+        bool(kinds) and acts_locally(facts, resource, pointed),
     )
 
 
-def _concepts(facts: Facts, resource: Resource) -> Iterable[Resource]:
+def _concepts(resource: Resource, pointed: object) -> Iterable[Resource]:
     """Return what names the medicine: its own code, the Medication's and its ingredients'."""
     yield from fields.items(resource, "medicationCodeableConcept")
-    pointed = resolve(facts.record, resource, fields.item(resource, "medicationReference"))
     yield from fields.items(pointed, "code")
     for ingredient in fields.items(pointed, "ingredient"):
         yield from fields.items(ingredient, "itemCodeableConcept")
@@ -141,11 +146,13 @@ def _supplied(resource: Resource) -> int | None:
 def medication(spec: Spec) -> Leaf:
     """Ask for a medicine in the value sets, active, in time, or taken for some days.
 
-    With `for`, exposure counts in days on which any of the medicines ran, within the last
+    `systemic` passes over what acts where it is put, such as creams, drops and inhalers. With
+    `for`, exposure counts in days on which any of the medicines ran, within the last
     `within` days; an ended course whose end is not stated leaves it open.
     """
     kinds, limit = frozenset(fields.names(spec["in"])), spec.get("within")
     unwanted = frozenset(fields.names(spec.get("not-in")))
+    systemic = bool(spec.get("systemic"))
     active, length, least = bool(spec.get("active")), spec.get("for"), spec.get("daily-mg")
 
     def judge(context: Context, one: Course) -> Status:
@@ -164,7 +171,8 @@ def medication(spec: Spec) -> Leaf:
 
     def ask(context: Context) -> Answer:
         every = context.facts.of(Medications).courses
-        courses = [c for c in every if kinds & c.kinds and not unwanted & c.kinds]
+        named = [c for c in every if kinds & c.kinds and not unwanted & c.kinds]
+        courses = [c for c in named if not (systemic and c.local)]
         judged = [(judge(context, one), one) for one in courses]
         if length is not None:
             kept = [one for status, one in judged if status is not Status.NOT_MET]

@@ -39,6 +39,7 @@ from tests.spec.oracle_chart import (
 CONTENT = "https://massage-cds.example.org/fhir/CodeSystem/document-content"
 PLAN_CODES = "https://massage-cds.example.org/fhir/CodeSystem/plan-codes"
 GOALS = table("evidence/goals.yaml")
+LOCAL = table("evidence/routes.yaml")
 BORROWED = ("readings", "fall", "medication-decrease", "other-order")
 
 
@@ -957,6 +958,17 @@ def service(chart, spec):
     return shown(found, chart.unread("encounters", "procedures", "orders"))
 
 
+def local(one):
+    """Whether a medicine is of skin, eye, ear, nose or airways by its route, else by its name."""
+    routes = [dose["route"] for dose in one.get("dosageInstruction", []) if "route" in dose]
+
+    def says(concept):
+        words = concept.get("text", "").lower().replace(",", " ").split()
+        return bool(set(words) & set(LOCAL["words"]) or sets(concept) & set(LOCAL["routes"]))
+
+    return all(map(says, routes)) if routes else says(one["medicationCodeableConcept"])
+
+
 def medication(chart, spec):
     if "for" in spec or "daily-mg" in spec:
         return borrowed(chart, "medication", spec)
@@ -969,6 +981,8 @@ def medication(chart, spec):
         if one["status"] not in ("active", "stopped", "completed", "on-hold"):
             continue
         if not held & set(names(spec["in"])) or held & set(names(spec.get("not-in"))):
+            continue
+        if spec.get("systemic") and local(one):
             continue
         if (when and when.first > chart.day) or (spec.get("active") and not active):
             continue

@@ -245,3 +245,44 @@ PREDNISONE = "8640"
 def test_doses_that_follow_each_other_are_not_added_up(listed, found):
     taken = medicine(ago(4), code=PREDNISONE, **doses(*listed))
     assert status("medication", {"in": ["prednisone"], "daily-mg": 20}, taken) == found
+
+
+def by(*routes):
+    return {"dosageInstruction": [{"route": one} for one in routes]}
+
+
+TOPICAL = {"coding": [{"system": "http://snomed.info/sct", "code": "6064005"}]}
+ORAL = {"coding": [{"system": "http://snomed.info/sct", "code": "26643006", "display": "Oral"}]}
+
+
+@pytest.mark.parametrize(
+    ("more", "found"),
+    [
+        ({}, "met"),
+        (by(TOPICAL), "not-met"),
+        (by(ORAL), "met"),
+        (by(TOPICAL, ORAL), "met"),
+        (by({"text": "Both Eyes"}), "not-met"),
+        (by({"text": "Oral"}) | {"medicationCodeableConcept": {"text": "PREDNISONE CREAM"}}, "met"),
+        ({"medicationCodeableConcept": {"text": "hydrocortisone 1 % TOPICAL CREAM"}}, "not-met"),
+        ({"medicationCodeableConcept": {"text": "Creamopred tablets"}}, "met"),
+    ],
+)
+def test_what_acts_where_it_is_put_is_passed_over_where_asked(more, found):
+    named = coded("5492", RXNORM) | more.pop("medicationCodeableConcept", {})
+    taken = medicine(ago(5), medicationCodeableConcept=named, **more)
+    spec = {"in": ["corticosteroids"], "active": True}
+    assert status("medication", {**spec, "systemic": True}, dict(taken)) == found
+    assert status("medication", spec, dict(taken)) == "met"
+
+
+def test_the_form_of_a_medicine_in_its_own_resource():
+    cream = {"resourceType": "Medication", "id": "m", "form": {"text": "Cream"}}
+    apart = {
+        "medicationCodeableConcept": None,
+        "medicationReference": {"reference": "Medication/m"},
+    }
+    spec = {"in": ["corticosteroids"], "systemic": True}
+    for form, found in (({}, "met"), (cream, "not-met")):
+        whole = {**cream, "form": None, "code": coded("5492", RXNORM), **form}
+        assert status("medication", spec, medicine(ago(5), **apart), whole) == found
