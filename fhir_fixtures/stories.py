@@ -157,7 +157,7 @@ def _timing(chart: Chart, line: Json) -> Json | None:
     if "weekly" in line:
         repeat |= {"frequency": line["weekly"], "period": 1, "periodUnit": "wk"}
     if "until" in line:
-        bounds = {"start": chart.day(0), "end": chart.day(line["until"])}
+        bounds = {"start": chart.day(line.get("from", 0)), "end": chart.day(line["until"])}
         repeat = {"boundsPeriod": bounds} | repeat
     return {"repeat": repeat}
 

@@ -41,6 +41,8 @@ BY_QUANTITY = {
     "order.weeks": WEEKS,
     "order.last-day": DAYS,
     "course.last-day": DAYS,
+    "course.first-visit": DAYS,
+    "course.last-visit": DAYS,
     "order.sites": SITES,
     "episode.day": DAYS,
     "patient.age": YEARS,

@@ -116,6 +116,35 @@ def test_last_ordered_visit(stated, last):
     assert count("order.last-day", orders=(order(**stated),)).value == last
 
 
+@pytest.mark.parametrize(
+    ("bounds", "given", "first", "last"),
+    [
+        ({}, (), 0, 21),
+        ({"start": ago(-14)}, (), 0, 21),
+        ({"start": ago(14)}, (), 0, 21),
+        ({"start": ago(-14), "end": ago(-21)}, (), 0, 7),
+        ({}, (10, 3), 10, 31),
+        ({"start": ago(-14)}, (10, 3), 24, 45),
+    ],
+)
+def test_days_of_the_course_of_the_first_and_last_ordered_visit(bounds, given, first, last):
+    stated = timing(count=4, frequency=1, period=1, periodUnit="wk", boundsPeriod=bounds)
+    visits = [visit(days, "completed") for days in given]
+    found = [
+        count(name, *visits, orders=(order(**stated),)).value
+        for name in ("course.first-visit", "course.last-visit")
+    ]
+    assert found == [first, last]
+
+
+def test_an_order_that_states_no_start_may_begin_at_once():
+    weekly = {"count": 4, "frequency": 1, "period": 1, "periodUnit": "wk"}
+    later = order(**timing(**weekly, boundsPeriod={"start": ago(-14)}))
+    orders = (later, order(**timing(**weekly)) | {"id": "o2"})
+    assert count("course.last-visit", orders=orders).value == 35
+    assert count("course.last-visit", orders=(order(),)).value is None
+
+
 def visit(days, status):
     done = {"resourceType": "Procedure", "id": f"v{days}", "status": status, "code": coded("97124")}
     return done | {"performedDateTime": ago(days)}
