@@ -16,6 +16,7 @@ from cds_service.evidence.dates import parse_days
 from cds_service.evidence.orders import billed_to
 from cds_service.evidence.windows import inside
 from cds_service.record.model import PatientRecord, Resource
+from cds_service.terminology.systems import normal_system
 
 Identifier = tuple[str, str]
 """System and value."""
@@ -164,7 +165,8 @@ def coverage_fact(
     """Read one Coverage."""
     period = fields.item(resource, "period")
     start, end = fields.text(period, "start"), fields.text(period, "end")
-    types = frozenset(fields.codings([fields.item(resource, "type")]))
+    coded = fields.codings([fields.item(resource, "type")])
+    types = frozenset((normal_system(system), code) for system, code in coded)
     position = fields.number(resource.get("order"))
     payors = tuple(_payor(one, resource, record) for one in fields.items(resource, "payor"))
     return CoverageFact(
@@ -220,7 +222,8 @@ def _medicare(
 ) -> bool | None:
     """Whether the member is a Medicare member; None when neither type nor product tells."""
     rules = data("coverage.yaml")
-    told = {system for system, _ in types} & set(rules["sources-of-payment"])
+    silent = rules["sources-of-payment"]
+    told = any(code not in silent[system] for system, code in types if system in silent)
     coded = any(code in rules["medicare"]["types"].get(system, ()) for system, code in types)
     if coded or line_of_business in rules["medicare"]["lines-of-business"]:
         return True

@@ -13,6 +13,7 @@ CPT = "http://www.ama-assn.org/go/cpt"
 HCPCS = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
 NUCC = "http://nucc.org/provider-taxonomy"
 NPI = "http://hl7.org/fhir/sid/us-npi"
+SOPT = "https://nahdo.org/sopt"
 
 # Level I of HCPCS is CPT; claims add modifiers to a code, and some orders keep them.
 _LEVEL_ONE = re.compile(r"(\d{5})(?:[- ][A-Z0-9]{2})*")
@@ -36,6 +37,8 @@ ALIASES = {
     "http://cms.gov/medicare/coding/hcpcsreleasecodesets": HCPCS,
     "http://www.nucc.org/provider-taxonomy": NUCC,
     "http://nucc.org/provider-taxonomy": NUCC,
+    "http://nahdo.org/sopt": SOPT,
+    "urn:oid:2.16.840.1.113883.3.221.5": SOPT,
 }
 _CANONICAL = {url.lower(): url for url in (ICD10CM, SNOMED, RXNORM, LOINC, CPT, HCPCS, NUCC)}
 _KNOWN = {**{name.lower(): url for name, url in ALIASES.items()}, **_CANONICAL}

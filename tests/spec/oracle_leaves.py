@@ -1099,7 +1099,9 @@ def coverage(chart, spec):
         tests.append(told(line in names(spec["line-of-business"])) if line else UNKNOWN)
     if "medicare" in spec:
         sopt = {c for s, c in codings(chart.insurance.get("type")) if s == "https://nahdo.org/sopt"}
-        medicare = bool(sopt & {"1", "11", "12"}) or line in ("medicare-advantage", "medicare")
+        sopt -= {"7", "71", "72", "73", "79", "9", "98", "99", "9999", "zzz", "ZZZ"}
+        plans = bool(sopt & {"1", "11", "12", "14", "141", "523"})
+        medicare = plans or line in ("medicare-advantage", "medicare")
         known = medicare or sopt or line
         tests.append(told(medicare is spec["medicare"]) if known else UNKNOWN)
     if "type" in spec:

@@ -13,6 +13,7 @@ from tests.unit.evidence_facts import DAY, ZONE, ask, context_of, order, record_
 
 PAYOR = "https://massage-cds.example.org/fhir/identifier/payor"
 SOPT = "https://nahdo.org/sopt"
+SOPT_OID = "urn:oid:2.16.840.1.113883.3.221.5"
 
 
 def coverage(identifier: str = "k1", **more: Any) -> dict[str, Any]:
@@ -165,6 +166,17 @@ def test_route(
          "met", "met"),
         ({"type": {"coding": [{"system": SOPT, "code": "5"}]}}, "not-met", "unknown"),
         ({"type": {"coding": [{"system": SOPT, "code": "11"}]}}, "met", "unknown"),
+        ({"type": {"coding": [{"system": SOPT, "code": "141"}]}}, "met", "unknown"),
+        ({"type": {"coding": [{"system": SOPT, "code": "523"}]}}, "met", "unknown"),
+        ({"type": {"coding": [{"system": SOPT_OID, "code": "11"}]}}, "met", "unknown"),
+        ({"type": {"coding": [{"system": SOPT_OID, "code": "511"}]}}, "not-met", "unknown"),
+        ({"type": {"coding": [{"system": SOPT, "code": "95"}]}}, "not-met", "unknown"),
+        ({"type": {"coding": [{"system": SOPT, "code": "7"}]}}, "unknown", "unknown"),
+        ({"type": {"coding": [{"system": SOPT, "code": "79"}]}}, "unknown", "unknown"),
+        ({"type": {"coding": [{"system": SOPT, "code": "99"}]}}, "unknown", "unknown"),
+        ({"type": {"coding": [{"system": SOPT, "code": "9999"}]}}, "unknown", "unknown"),
+        ({"class": plan("CCA-SCO"), "type": {"coding": [{"system": SOPT, "code": "9999"}]}},
+         "not-met", "met"),
         ({"type": {"coding": [{"code": "EHCPOL"}]}}, "unknown", "unknown"),
         ({}, "unknown", "unknown"),
     ],
