@@ -10,7 +10,7 @@ from typing import Any
 
 from cards.actions import action_keys
 from cards.card import finish
-from cards.coverage import coverage_card
+from cards.coverage import coverage_cards
 from cards.notices import no_policy_card, text_only_card
 from cards.preview import preview
 from cards.request import CardRequest
@@ -28,7 +28,7 @@ def render(evaluations: Sequence[Evaluation], request: CardRequest) -> list[dict
     """
     safety = safety_cards(evaluations, request)
     offered = frozenset(item["key"] for draft in safety for item in draft.suggestions)
-    coverage = [coverage_card(evaluation, request, offered) for evaluation in evaluations]
+    coverage = coverage_cards(evaluations, request, offered)
     notices = [no_policy_card(evaluations, request), text_only_card(request)]
     drafts = [draft for draft in [*safety, *coverage, *notices] if draft]
     ordered = sorted(drafts, key=lambda draft: draft.urgency)

@@ -20,16 +20,38 @@ from cds_service.terminology import Parameter
 _SHOW = WORDS["show"]
 
 
-def coverage_card(
-    evaluation: Evaluation, request: CardRequest, offered: frozenset[str] = frozenset()
-) -> Draft | None:
-    """Return the card of an evaluation against a policy, None where the policy does not apply.
+def coverage_cards(
+    evaluations: Sequence[Evaluation], request: CardRequest, offered: frozenset[str] = frozenset()
+) -> list[Draft]:
+    """Return the cards of the evaluations against a policy that applies.
 
-    `offered` are keys of clicks that a safety card shows already.
+    `offered` are keys of clicks that a safety card shows already. Where one policy answers for
+    several coverages, each card names its own.
     """
-    if evaluation.policy is None or evaluation.determination == "not-applicable":
+    telling = [one for one in evaluations if one.policy and one.determination != "not-applicable"]
+    return [_card(one, _apart(one, telling), request, offered) for one in telling]
+
+
+def _apart(evaluation: Evaluation, others: Iterable[Evaluation]) -> str | None:
+    """Return what tells a coverage from others under the same policy, None where there are none."""
+    alike = [one for one in others if one.policy == evaluation.policy]
+    coverages = [*dict.fromkeys(one.coverage for one in alike)]
+    plans = {one.coverage: one.plan for one in alike}
+    if len(coverages) < 2:
         return None
+    place = WORDS["nameless"].format(coverages.index(evaluation.coverage) + 1)
+    own = evaluation.plan
+    if own and [*plans.values()].count(own) == 1:
+        return own
+    return f"{own}, {place}" if own else str(place)
+
+
+def _card(
+    evaluation: Evaluation, apart: str | None, request: CardRequest, offered: frozenset[str]
+) -> Draft:
     view = view_of(evaluation, request)
+    if apart:
+        view["short"] = WORDS["one-of-several"].format(view["short"], apart)
     wishes = (wish for wish in wishes_of(evaluation, view) if wish.key not in offered)
     suggestions, one_of = suggestions_of(wishes, request)
     covered = evaluation.determination == "covered"
@@ -72,6 +94,7 @@ def view_of(evaluation: Evaluation, request: CardRequest) -> Json:
         "described": [request.describe(reference) for reference in evaluation.orders],
         "evaluation": evaluation,
         "policy": evaluation.policy,
+        "short": evaluation.policy.short if evaluation.policy else None,
         "state": state,
         "held": held,
         "otherwise_met": _otherwise_met(deciding, blocking, held),

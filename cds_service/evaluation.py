@@ -120,9 +120,10 @@ class Evaluation(Struct, frozen=True):
 
     `orders` are "ServiceRequest/id" of the group (or "#position" for an order without id), `facts`
     numbers that words on a card may use (`visits.year`, `order.visits`), `notes` data-quality
-    remarks in words. `gap` tells why no policy decided: no-coverage, unread-coverage, unrouted,
-    not-in-force, code-not-listed; or lapsed: the coverage is not in force. `supposed` are the ids
-    that a what-if took as shown and that changed something.
+    remarks in words. `gap` tells why no policy decided: no-coverage, unread-coverage, no-payer,
+    unrouted, not-in-force, code-not-listed; or lapsed: the coverage is not in force. `supposed` are
+    the ids that a what-if took as shown and that changed something. `plan` is what tells the
+    coverage from another of the same `payer`.
     """
 
     orders: tuple[str, ...]
@@ -142,6 +143,7 @@ class Evaluation(Struct, frozen=True):
     notes: tuple[str, ...] = ()
     facts: Mapping[str, Fraction] = field(default_factory=dict)
     payer: str | None = None
+    plan: str | None = None
     gap: str | None = None
     supposed: tuple[str, ...] = ()
 

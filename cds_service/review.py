@@ -35,6 +35,7 @@ ALWAYS_READ = ("patient", "coverage")
 NO_COVERAGE = MissingItem(
     "G-16", True, "An active coverage of the patient", "G-16", action="verify-coverage"
 )
+NO_PAYER = replace(NO_COVERAGE, text="Who pays under the coverage on file")
 
 
 @dataclass(frozen=True)
@@ -183,6 +184,7 @@ def _evaluate(
         unread=_unread(case.record, judge, rules.terminology.site),
         notes=(*case.notes, *payer.notes, *asked.notes, *notes_of(facts)),
         payer=payer.name,
+        plan=payer.coverage.called if payer.coverage else None,
         supposed=(*verdict.supposed, *_supposed_in_force(payer, case)),
         facts=_numbers(context),
     )
@@ -217,14 +219,21 @@ def _lapsed(payer: Payer, day: date) -> MissingItem:
     coverage = payer.coverage
     span = [coverage.start, coverage.end] if coverage else []
     words = " ".join(f"{word} {on}" for word, on in zip(("from", "to"), span, strict=False) if on)
-    told = f" (this one: {words})" if words else ""
+    status = coverage.status if coverage and not coverage.active else None
+    known = ", ".join(filter(None, [status, words]))
+    told = f" (this one: {known})" if known else ""
     return replace(NO_COVERAGE, text=f"A coverage in force on {day}{told}")
 
 
 def _unanswered(made: Evaluation, payer: Payer) -> Evaluation:
-    """No policy speaks: safety alone was looked at. Without a readable coverage, ask for one."""
+    """No policy speaks: safety alone was looked at. Without a readable coverage, ask for one.
+
+    A payer whom nobody could read may have a policy, which is no word that none speaks.
+    """
     if payer.coverage is not None and payer.coverage.read:
-        return replace(made, determination="not-applicable", gap=_gap(payer))
+        if payer.routed or payer.coverage.tells_who_pays:
+            return replace(made, determination="not-applicable", gap=_gap(payer))
+        return replace(made, determination="conditional", missing=(NO_PAYER,), gap="no-payer")
     hole = any(hole.key == "coverage" for hole in made.unread)
     missing = () if hole else (NO_COVERAGE,)
     gap = "unread-coverage" if hole or payer.coverage is not None else "no-coverage"

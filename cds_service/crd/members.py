@@ -117,8 +117,8 @@ def _member(coverage: CoverageFact, case: Case, rules: Rules) -> Member | None:
 def _payor_unread(coverage: CoverageFact, record: PatientRecord) -> bool:
     """Whether it cannot be told who pays because the payor could not be read."""
     holes = record.holes.get("references", ())
-    unnamed = not any(payor.identifiers or payor.names for payor in coverage.payors)
-    return unnamed and any(hole.query == "Organization" for hole in _technical(holes))
+    unread = any(hole.query == "Organization" for hole in _technical(holes))
+    return unread and not coverage.tells_who_pays
 
 
 def _technical(holes: Iterable[Hole]) -> list[Hole]:

@@ -33,10 +33,12 @@ class Payor(Struct, frozen=True):
 class CoverageFact:
     """One coverage of the patient.
 
-    `reference` is "Coverage/id"; `read` whether it could be read at all; `active` its status;
+    `reference` is "Coverage/id"; `read` whether it could be read at all; `active` whether its
+    `status` is;
     `in_force` whether its period holds the order's date; `plan_classes` (type, value, name) of its
     classes; `types` its codes as (system, code); `line_of_business` what the routing table says of
-    the product; `medicare` whether its member is a Medicare member, None when that is not known.
+    the product; `medicare` whether its member is a Medicare member, None when that is not known;
+    `kind` its type in words.
     """
 
     reference: str
@@ -53,6 +55,8 @@ class CoverageFact:
     line_of_business: str | None = None
     medicare: bool | None = None
     via: str | None = None
+    status: str | None = None
+    kind: str | None = None
     others: tuple[CoverageFact, ...] = field(default=(), compare=False, repr=False)
 
     def of_line(self, line_of_business: str | None, via: str | None = None) -> CoverageFact:
@@ -70,6 +74,17 @@ class CoverageFact:
         """The plan as the payer writes it: the name of its class, the plan's before others."""
         ranked = sorted(self.plan_classes, key=lambda one: one[0] != "plan")
         return next((name for _, _, name in ranked if name), None)
+
+    @property
+    def called(self) -> str | None:
+        """What tells it from another coverage of the payer: plan or class, else its type."""
+        ranked = sorted(self.plan_classes, key=lambda one: one[0] != "plan")
+        return self.plan_name or next((value for _, value, _ in ranked), self.kind)
+
+    @property
+    def tells_who_pays(self) -> bool:
+        """Whether it names a payor, or one that could be read."""
+        return any(payor.identifiers or payor.names for payor in self.payors)
 
     def finding(self, value: str | None, text: str) -> Finding:
         """Return what the coverage says as a finding."""
@@ -182,6 +197,8 @@ def coverage_fact(
         end=end,
         text=next((name for payor in payors for name in payor.names), "Coverage"),
         medicare=_medicare(types, None),
+        status=fields.text(resource, "status"),
+        kind=fields.text(fields.item(resource, "type"), "text"),
     )
 
 

@@ -97,3 +97,59 @@ def test_several_payers_without_a_policy_are_one_card():
     ]
     [card] = render(found, request())
     assert "Acme Health, Other Health" in card["summary"]
+
+
+def test_a_coverage_that_was_cancelled_says_so(case, rules):
+    built, order, coverage = case
+    coverage["status"] = "cancelled"
+    coverage["period"] = {"start": "2025-01-01", "end": "2026-12-31"}
+    order["insurance"] = [{"reference": f"Coverage/{coverage['id']}"}]
+    [card] = cards_for(built.request, built.record, rules)
+    assert card["summary"].startswith("Massage: CCA coverage is not in force on 2026-03-16")
+    assert "(this one: cancelled, from 2025-01-01 to 2026-12-31)" in card["detail"]
+
+
+@pytest.mark.parametrize("payor", [[], [{"reference": "Organization/elsewhere"}]])
+def test_a_payer_that_nobody_can_read_is_no_payer_without_a_policy(case, rules, payor):
+    built, _, coverage = case
+    coverage["payor"] = payor
+    [card] = cards_for(built.request, built.record, rules)
+    assert card["indicator"] == "warning"
+    assert card["summary"] == (
+        "Massage: the coverage does not tell who pays, so no policy was applied - verify the "
+        "coverage"
+    )
+    assert "none is set up here" not in card["detail"]
+    assert [one["label"] for one in card["suggestions"]] == ["Task - verify coverage"]
+
+
+def test_a_payer_that_is_named_and_has_no_policy_is_a_remark(case, rules):
+    built, _, coverage = case
+    coverage["payor"] = [{"reference": "Organization/elsewhere", "display": "Acme Health"}]
+    [card] = cards_for(built.request, built.record, rules)
+    assert card["indicator"] == "info"
+    assert "none is set up here for this payer" in card["detail"]
+
+
+def plans_of(*plans):
+    return [evaluation(coverage=f"Coverage/c{at}", plan=plan) for at, plan in enumerate(plans)]
+
+
+@pytest.mark.parametrize(
+    ("plans", "named"),
+    [
+        (["One Care", "CCA Medicare Advantage"], ["One Care", "CCA Medicare Advantage"]),
+        (["One Care", "One Care"], ["One Care, coverage 1", "One Care, coverage 2"]),
+        (["One Care", None], ["One Care", "coverage 2"]),
+    ],
+)
+def test_coverages_under_one_policy_are_told_apart(plans, named):
+    cards = render(plans_of(*plans), request())
+    assert [card["summary"].partition(" criteria")[0] for card in cards] == [
+        f"Massage: CCA ({name})" for name in named
+    ]
+
+
+def test_one_coverage_needs_no_name():
+    [card] = render(plans_of("One Care"), request())
+    assert card["summary"].startswith("Massage: CCA criteria")
