@@ -99,7 +99,7 @@ def view_of(evaluation: Evaluation, request: CardRequest) -> Json:
         "held": held,
         "otherwise_met": _otherwise_met(deciding, blocking, held),
         "blocking": blocking,
-        "either": tree.alternatives(item.id for item in blocking),
+        **_ways(tree, blocking),
         "advice": [item for item in evaluation.missing if not item.blocking],
         "unmet": [item for item in rows if item.verdict == "not-met"],
         "open": [item for item in rows if item.verdict not in ("met", "not-met")],
@@ -123,6 +123,18 @@ def view_of(evaluation: Evaluation, request: CardRequest) -> Json:
         ),
         "open_places": _open_places(deciding),
         "show": _SHOW,
+    }
+
+
+def _ways(tree: Tree, blocking: Sequence[MissingItem]) -> Json:
+    """Return the ways of which one is enough, by their items; `either` where each takes but one."""
+    found = tree.ways(item.id for item in blocking)
+    items = {item.id: item for item in blocking}
+    return {
+        "ways": [
+            {"needs": [items[name] for name in way.asks], "enough": way.enough} for way in found
+        ],
+        "either": bool(found) and all(way.enough and len(way.asks) == 1 for way in found),
     }
 
 

@@ -9,8 +9,21 @@ from msgspec.structs import replace
 
 from cds_service.evaluation import CriterionResult
 from cds_service.evidence.answer import Status
+from cds_service.record.model import valued
 
 NEED_ONE = ("any", "at-least")
+
+
+@valued
+class Way:
+    """One of several branches that are enough: what it asks for, and whether that is all of it."""
+
+    asks: tuple[str, ...]
+    enough: bool
+
+
+def _least(way: Way) -> tuple[bool, int]:
+    return not way.enough, len(way.asks)
 
 
 class Tree:
@@ -33,23 +46,37 @@ class Tree:
         self.deciding = [self._bearing[item.id] for item in criteria if item.id in self._bearing]
         self.other_ways = tuple(dict.fromkeys(self._other))
 
-    def alternatives(self, items: Iterable[str]) -> bool:
-        """Whether one of several branches is enough, and each asks for some of these items."""
+    def ways(self, items: Iterable[str]) -> list[Way]:
+        """Return the branches of which one is enough: those that would do first, then by length.
+
+        None where these items are not all theirs, or are but one.
+        """
         wanted = set(items)
-        return len(wanted) > 1 and any(self._split(group, wanted) for group in self._named.values())
+        found = (self._split(group, wanted) for group in self._named.values())
+        return next(filter(None, found), [])
 
-    def _split(self, group: CriterionResult, wanted: set[str]) -> bool:
+    def _split(self, group: CriterionResult, wanted: set[str]) -> list[Way]:
         if group.operator != "any" or group.status is not Status.UNKNOWN:
-            return False
-        asked = [set(self._asks(child)) for child in self._below[group.id]]
-        asking = [ids for ids in asked if ids]
-        return len(asking) > 1 and set.union(*asking) == wanted
+            return []
+        asking = [way for way in map(self._way, self._below[group.id]) if way.asks]
+        asked = {name for way in asking for name in way.asks}
+        several = len(asking) > 1 and len(wanted) > 1
+        return sorted(asking, key=_least) if several and asked == wanted else []
 
-    def _asks(self, item: CriterionResult) -> Iterator[str]:
-        if item.status is Status.UNKNOWN:
-            yield from item.asks
-            for child in self._below[item.id]:
-                yield from self._asks(child)
+    def _way(self, branch: CriterionResult) -> Way:
+        leaves = [leaf for leaf in self._open(branch) if not leaf.aside]
+        asks = dict.fromkeys(name for leaf in leaves for name in leaf.asks)
+        return Way(tuple(asks), all(leaf.asks for leaf in leaves))
+
+    def _open(self, item: CriterionResult) -> Iterator[CriterionResult]:
+        """Yield what keeps a branch open: leaves, and groups that ask for something themselves."""
+        if item.status is not Status.UNKNOWN:
+            return
+        members = self._below[item.id]
+        if item.asks or not members:
+            yield item
+        for child in members:
+            yield from self._open(child)
 
     def _members(
         self, group: CriterionResult, named_by: Mapping[str, list[CriterionResult]]

@@ -74,8 +74,10 @@ def _wanted(evaluation: Evaluation) -> list[str]:
     tree = Tree(evaluation.criteria)
     blocking = [item for item in evaluation.missing if item.blocking]
     texts = _unique(item.text for item in blocking)
-    if len(texts) > 1 and tree.alternatives(item.id for item in blocking):
-        texts = [str(_WORDS["or"]).join(texts)]
+    if ways := tree.ways(item.id for item in blocking):
+        named = {item.id: item.text for item in blocking}
+        each = ("; ".join(_few(_unique(named[name] for name in way.asks))) for way in ways)
+        texts = [str(_WORDS["or"]).join(dict.fromkeys(each))]
     dose = _dose(evaluation)
     if texts or dose:
         return [str(_WORDS["or"]).join(filter(None, ["; ".join(_few(texts)), dose]))]

@@ -1,5 +1,7 @@
 """The card where no policy decides, each for its own reason."""
 
+from dataclasses import replace
+
 import pytest
 
 from cards import render
@@ -8,7 +10,7 @@ from cds_service.services import rules_of
 from cds_service.settings import load_settings
 from fhir_fixtures.stories import build, read_story
 from tests.conftest import CASES
-from tests.unit.cards_examples import evaluation, request
+from tests.unit.cards_examples import criterion, evaluation, item, request
 
 LAPSED = {"start": "2024-01-01", "end": "2025-12-31"}
 
@@ -153,3 +155,38 @@ def test_coverages_under_one_policy_are_told_apart(plans, named):
 def test_one_coverage_needs_no_name():
     [card] = render(plans_of("One Care"), request())
     assert card["summary"].startswith("Massage: CCA criteria")
+
+
+def branch(identity, operator, *members):
+    return replace(criterion(identity, "unknown", identity), operator=operator, members=members)
+
+
+def asked_in(*members, ways):
+    """Return the card where a group is open and each of two branches asks for something."""
+    leaves = [criterion(name, "unknown", name, asks=asks) for name, asks in ways.items()]
+    names = [name for _, asks in ways.items() for name in asks]
+    found = evaluation(
+        criteria=(branch("ANY", "any", *members), branch("A", "all", "A1", "A2"), *leaves),
+        missing=tuple(item(name, f"Paper {name}") for name in names),
+    )
+    [card] = render([found], request())
+    return card
+
+
+def test_either_is_enough_where_each_way_takes_one_thing():
+    card = asked_in("A1", "B", ways={"A1": ("D1",), "B": ("D2",)})
+    assert "either is enough: Paper D1" in card["summary"]
+    assert "**Needed** (either is enough)" in card["detail"]
+
+
+def test_one_of_four_things_is_not_enough_where_three_go_together():
+    card = asked_in("A", "B", ways={"A1": ("D1",), "A2": ("D2", "D3"), "B": ("D4",)})
+    assert "enough" not in card["summary"]
+    assert "one of 2 ways needed, first: Paper D4" in card["summary"]
+    assert "- Paper D4\n- Paper D1; Paper D2; Paper D3\n" in card["detail"]
+    assert "either is enough" not in card["detail"]
+
+
+def test_a_way_in_which_something_else_is_open_does_not_claim_to_be_enough():
+    card = asked_in("A", "B", ways={"A1": ("D1",), "A2": (), "B": ("D4",)})
+    assert "- Paper D4\n- Paper D1; and what is open below\n" in card["detail"]

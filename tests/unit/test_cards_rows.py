@@ -4,7 +4,7 @@ import orjson
 from msgspec.structs import replace
 
 from cards.rows import rows_of, strongest, worded
-from cards.tree import Tree
+from cards.tree import Tree, Way
 from cds_service.evaluation import CriterionResult
 from cds_service.evidence.answer import Finding, Status
 from cds_service.hooks.request import parse_request
@@ -127,9 +127,21 @@ class TestTree:
             criterion("A", "unknown", "A note", asks=("D1",)),
             criterion("B", "unknown", "A measure", asks=("D2",)),
         )
-        assert Tree(criteria).alternatives(["D1", "D2"])
-        assert not Tree(criteria).alternatives(["D1"])
-        assert not Tree(criteria).alternatives(["D1", "D2", "D3"])
+        assert Tree(criteria).ways(["D1", "D2"]) == [Way(("D1",), True), Way(("D2",), True)]
+        assert Tree(criteria).ways(["D1"]) == []
+        assert Tree(criteria).ways(["D1", "D2", "D3"]) == []
+
+    def test_ways_that_ask_for_several_things_or_leave_something_open(self):
+        criteria = (
+            group("G", "unknown", "any", "A", "B"),
+            group("A", "unknown", "all", "A1", "A2", "A3"),
+            criterion("A1", "unknown", "A note", asks=("D1",)),
+            criterion("A2", "unknown", "A goal", asks=("D2",)),
+            criterion("A3", "unknown", "A benefit"),
+            criterion("B", "unknown", "A measure", asks=("D3",)),
+        )
+        ways = Tree(criteria).ways(["D1", "D2", "D3"])
+        assert ways == [Way(("D3",), True), Way(("D1", "D2"), False)]
 
     def test_members_shared_by_two_groups_count_in_both(self):
         criteria = (
