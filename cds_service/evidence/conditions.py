@@ -56,8 +56,15 @@ USES: dict[str, Use] = {
 }
 """How the status of a diagnosis bears on a question."""
 
+
+def _by(recorded: Days | None) -> Days | None:
+    """Return when a diagnosis may have begun that was recorded then: that day or any before it."""
+    return Days(date.min, recorded.last) if recorded else None
+
+
 DATED_BY: dict[str, Callable[[ConditionFact], Days | None]] = {
     "onset-or-recorded": lambda fact: fact.onset or fact.recorded,
+    "onset-by-recorded": lambda fact: fact.onset or _by(fact.recorded),
     "onset": lambda fact: fact.onset,
     "recorded": lambda fact: fact.recorded,
     "ended": lambda fact: fact.abated or fact.onset or fact.recorded,

@@ -6,7 +6,7 @@ lines. Their tests stand in tests/unit.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from fractions import Fraction
 
@@ -86,6 +86,9 @@ def by_use(diagnosis, use):
 def dated(diagnosis, by):
     if by == "ended":
         return diagnosis.ended or diagnosis.began
+    if by == "onset-by-recorded" and diagnosis.recorded and not diagnosis.onset:
+        last = diagnosis.recorded.last
+        return replace(diagnosis.recorded, first=last - timedelta(days=36500))
     return {"onset": diagnosis.onset, "recorded": diagnosis.recorded}.get(by, diagnosis.began)
 
 

@@ -124,6 +124,23 @@ def test_recorded_stands_in_for_onset(dated_by: str, expected: str) -> None:
     assert status_of(spec, fact) == expected
 
 
+@pytest.mark.parametrize(
+    ("recorded", "spec", "expected"),
+    [
+        ("2026-03-01", {"older-than": 90}, "unknown"),
+        ("2025-12-15", {"older-than": 90}, "met"),
+        ("2026-03-01", {"within": 30}, "unknown"),
+        (None, {"older-than": 90}, "unknown"),
+    ],
+)
+def test_a_recording_bounds_the_onset(recorded: Any, spec: dict[str, Any], expected: str) -> None:
+    asks = {**LOW_BACK, "onset": spec, "dated-by": "onset-by-recorded"}
+    fact = condition("M54.50", onsetDateTime=None, recordedDate=recorded)
+    assert status_of(asks, fact) == expected
+    known = condition("M54.50", onsetDateTime="2026-03-01", recordedDate=recorded)
+    assert status_of(asks, known) == ("met" if "within" in spec else "not-met")
+
+
 def test_onset_is_not_after_recording() -> None:
     fact = condition("M54.50", onsetDateTime="2026", recordedDate="2026-01-20")
     assert status_of({**LOW_BACK, "onset": {"within": 30}}, fact) == "not-met"
