@@ -170,7 +170,7 @@ def _tells(
         return False
     if item.status is Status.NOT_MET or item.holes:
         return True
-    asked = {missing.id for missing in evaluation.missing}
+    asked = {missing.id for missing in evaluation.missing if missing.blocking}
     shows = _shows(item.evidence, frozenset(evaluation.orders))
     silent = not item.because and (item.id in asked or (asked and not shows))
     return not silent and not (item.derived and asked)

@@ -332,5 +332,9 @@ class _Run(Running):
     def _number(self, name: str) -> str:
         if name.startswith("$"):
             return f"{number(self.policy.numbers[name[1:]]):g}"
-        value = QUANTITIES[name].of(self.context).value
-        return "an unstated number of" if value is None else f"{number(value):g}"
+        found = QUANTITIES[name].of(self.context)
+        if found.value is not None:
+            return f"{number(found.value):g}"
+        if found.low is None or found.high is None or found.holes:
+            return "an unstated number of"
+        return f"{number(found.low):g} to {number(found.high):g}"

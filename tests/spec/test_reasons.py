@@ -51,3 +51,12 @@ def test_kaiser_of_a_diagnosis_that_is_not_confirmed(rules):
 def test_a_note_that_says_nothing_of_what_it_holds_is_not_said_to_be_lacking(rules):
     said = why(rules, (VHA, "C1 to C6 all there"), "VHA-C2", documents=UNCODED)
     assert said == "No note since care began is marked as holding symptoms and findings."
+
+
+def test_visits_that_two_orders_leave_open_are_told_as_a_range(rules):
+    order = {"code": 97124, "weekly": 1, "reason": "G89.29", "by": "massage therapist"}
+    story = (CCA, "Ten used and fourteen more - two now, twelve as a later request")
+    both = [{**order, "visits": 2}, {**order, "visits": 12}]
+    said = why(rules, story, "CCA-V1", orders=both)
+    assert said == "10 used and 12 to 14 ordered cross the first 12 of a year."
+    assert "10 used and 14 ordered" in why(rules, story, "CCA-V1")

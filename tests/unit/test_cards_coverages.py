@@ -10,7 +10,7 @@ from cds_service.services import rules_of
 from cds_service.settings import load_settings
 from fhir_fixtures.stories import build, read_story
 from tests.conftest import CASES
-from tests.unit.cards_examples import criterion, evaluation, item, request
+from tests.unit.cards_examples import CHRONIC_PAIN, criterion, evaluation, item, request
 
 LAPSED = {"start": "2024-01-01", "end": "2025-12-31"}
 
@@ -190,3 +190,18 @@ def test_one_of_four_things_is_not_enough_where_three_go_together():
 def test_a_way_in_which_something_else_is_open_does_not_claim_to_be_enough():
     card = asked_in("A", "B", ways={"A1": ("D1",), "A2": (), "B": ("D4",)})
     assert "- Paper D4\n- Paper D1; and what is open below\n" in card["detail"]
+
+
+def test_a_result_that_only_a_limit_keeps_open_says_which():
+    limit = criterion("V3", "not-met", "Normally 36 visits", because="37 visits are more than 36.")
+    [card] = render([evaluation(criteria=(limit,))], request())
+    assert card["summary"] == (
+        "Massage: CCA criteria cannot be confirmed yet - 37 visits are more than 36"
+    )
+
+
+def test_a_criterion_is_told_where_its_item_is_mere_advice():
+    open_one = criterion("V1", "unknown", "First 12 visits of a year", CHRONIC_PAIN)
+    found = evaluation(criteria=(open_one,), missing=(item("V1", "Number of visits", False),))
+    [card] = render([found], request())
+    assert "First 12 visits of a year: not clear" in card["summary"]
