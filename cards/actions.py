@@ -76,8 +76,9 @@ def for_approvable(amount: Amount) -> str | None:
 
 
 def fits_amount(key: str | None) -> bool:
-    """Whether the click changes the number of visits or units."""
-    return _ACTIONS.get(key or "", {}).get("update") in ("visits", "units")
+    """Whether the click changes the number of visits or units, or does what that would."""
+    action = _ACTIONS.get(key or "", {})
+    return action.get("update") in ("visits", "units") or bool(action.get("fits-amount"))
 
 
 def adds_order(key: str) -> bool:

@@ -14,6 +14,8 @@ from cds_service.record.model import Resource
 # A second order is a new resource: it starts without the first one's identity, and its period is
 # not the first one's.
 _IDENTITY = ("id", "meta", "identifier", "requisition", "text", "implicitRules")
+# How long an order runs.
+_BOUNDS = ("boundsPeriod", "boundsRange", "boundsDuration")
 
 
 @dataclass(frozen=True)
@@ -44,12 +46,12 @@ def units(order: Resource, value: int | None, **_: Any) -> Change | None:
 
 
 def frequency(order: Resource, settings: Mapping[str, Any] | None, **_: Any) -> Change | None:
-    """Set frequency and period of the order's timing."""
+    """Set frequency and period of the timing; a stated number of visits takes its time."""
     after = deepcopy(order)
     repeat = member(after, "occurrenceTiming", "repeat")
     if not isinstance(repeat, dict) or not settings:
         return None
-    for extra in ("frequencyMax", "periodMax"):
+    for extra in ("frequencyMax", "periodMax", *(_BOUNDS if "count" in repeat else ())):
         repeat.pop(extra, None)
     repeat.update(settings)
     return None if after == order else Change(order, after)
@@ -118,7 +120,7 @@ def remainder_of(change: Change) -> Resource:
     repeat = member(rest, "occurrenceTiming", "repeat")
     if isinstance(repeat, dict) and "count" in repeat:
         repeat["count"] = change.rest
-        for bound in ("countMax", "boundsPeriod", "boundsRange", "boundsDuration"):
+        for bound in ("countMax", *_BOUNDS):
             repeat.pop(bound, None)
     else:
         rest["quantityQuantity"]["value"] = change.rest

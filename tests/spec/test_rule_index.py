@@ -34,6 +34,7 @@ OUR_WORD = re.compile(r"[A-Z]{2,}")
 # Ours as well, looked at one by one: the name follows the rule that it adapts.
 REVIEWED = {
     "KP-BX1": "KP-X1 as it binds the terminally ill",
+    "CCA-V4-weekly": "the item whose click brings the frequency down to what CCA-V4 supports",
     "CCA-E2-onset": "the item whose click asks for the onset on which CCA-E2 rests",
     "CCA-V1-split": "the item whose click splits an order at the limit of CCA-V1",
 }

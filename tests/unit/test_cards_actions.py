@@ -199,6 +199,16 @@ def test_a_group_with_one_order_without_id_is_not_withdrawn():
     assert steps("withdraw-order", call, "ServiceRequest/sr-1", "#1") == []
 
 
+def test_a_lower_frequency_takes_the_time_that_the_visits_take():
+    repeat = {"count": 12, "frequency": 3, "period": 1, "periodUnit": "wk"}
+    bounds = {"boundsPeriod": {"start": "2026-03-16", "end": "2026-04-13"}}
+    [step] = steps("spread-visits", request(order(occurrenceTiming={"repeat": repeat | bounds})))
+    assert step["resource"]["occurrenceTiming"]["repeat"] == repeat | {"frequency": 1}
+    uncounted = {"frequency": 3, "period": 1, "periodUnit": "wk", **bounds}
+    [step] = steps("spread-visits", request(order(occurrenceTiming={"repeat": uncounted})))
+    assert step["resource"]["occurrenceTiming"]["repeat"] == uncounted | {"frequency": 1}
+
+
 def test_frequency():
     [step] = steps("change-frequency")
     repeat = step["resource"]["occurrenceTiming"]["repeat"]
