@@ -10,12 +10,17 @@ from cds_service.services import rules_of
 from cds_service.settings import load_settings
 from fhir_fixtures.stories import ORDER_DATE, build
 
-STORIES = {test.title: test.story for test in read_tests(shipped_tests(), "cca-mng-084")}
+STORIES = {(test.policy, test.title): test.story for test in read_tests(shipped_tests())}
 
 
 @pytest.fixture(scope="module")
 def rules():
     return rules_of(load_settings({}))
+
+
+def written(policy, title):
+    built = build("clicks", STORIES[policy, title])
+    return built, [entry["resource"] for entry in built.request["context"]["draftOrders"]["entry"]]
 
 
 def signed(orders, built, rules):
@@ -39,8 +44,7 @@ def signed(orders, built, rules):
     ],
 )  # fmt: skip
 def test_too_many_visits_a_week_are_spread(rules, title, amount):
-    built = build("clicks", STORIES[title])
-    orders = [entry["resource"] for entry in built.request["context"]["draftOrders"]["entry"]]
+    built, orders = written("cca-mng-084", title)
     _, card = signed(orders, built, rules)
     assert card["summary"] == (
         f"Massage: CCA supports at most {amount} visits now - Order the visits once a week"
@@ -50,3 +54,19 @@ def test_too_many_visits_a_week_are_spread(rules, title, amount):
     changed = [step["resource"] for made in changes for step in made["actions"]]
     again, _ = signed(changed, built, rules)
     assert (again.determination, again.approvable_now) == ("covered", None)
+
+
+@pytest.mark.parametrize(
+    ("policy", "title"),
+    [
+        ("vha-cdi-00036", "C3.2 better once"),
+        ("kpwa-massage", "Day 29 of care and no repeat measure"),
+    ],
+)
+def test_what_is_measured_again_is_the_instrument_of_the_start(rules, policy, title):
+    """Another instrument has no baseline: its score would leave the question as open as before."""
+    built, orders = written(policy, title)
+    _, card = signed(orders, built, rules)
+    labels = [made["label"] for made in card["suggestions"]]
+    assert "Task - repeat the measure" in labels
+    assert not [label for label in labels if label.startswith("Order ")]
