@@ -29,7 +29,14 @@ def coverage_cards(
     several coverages, each card names its own.
     """
     telling = [one for one in evaluations if one.policy and one.determination != "not-applicable"]
-    return [_card(one, _apart(one, telling), request, offered) for one in telling]
+    return [_card(one, short_of(one, telling), request, offered) for one in telling]
+
+
+def short_of(evaluation: Evaluation, others: Iterable[Evaluation]) -> str | None:
+    """Return the policy's short name, with the coverage where it answers for others as well."""
+    short = evaluation.policy.short if evaluation.policy else None
+    apart = _apart(evaluation, others)
+    return str(WORDS["one-of-several"].format(short, apart)) if short and apart else short
 
 
 def _apart(evaluation: Evaluation, others: Iterable[Evaluation]) -> str | None:
@@ -47,11 +54,9 @@ def _apart(evaluation: Evaluation, others: Iterable[Evaluation]) -> str | None:
 
 
 def _card(
-    evaluation: Evaluation, apart: str | None, request: CardRequest, offered: frozenset[str]
+    evaluation: Evaluation, short: str | None, request: CardRequest, offered: frozenset[str]
 ) -> Draft:
-    view = view_of(evaluation, request)
-    if apart:
-        view["short"] = WORDS["one-of-several"].format(view["short"], apart)
+    view = view_of(evaluation, request) | {"short": short}
     wishes = (wish for wish in wishes_of(evaluation, view) if wish.key not in offered)
     suggestions, one_of = suggestions_of(wishes, request)
     covered = evaluation.determination == "covered"

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from cards.card import Draft, finish, policy_label
-from cards.coverage import identity
+from cards.coverage import identity, short_of
 from cards.request import CardRequest
 from cards.rows import holes_of
 from cards.safety import safety_cards
@@ -61,7 +61,7 @@ def will_need_card(evaluations: Sequence[Evaluation], request: CardRequest) -> D
     view = {
         "order": request.name(orders),
         "described": [request.describe(reference) for reference in orders],
-        "asking": [{"who": _who(item), "items": texts} for item, texts in asking],
+        "asking": [{"who": _who(item, about), "items": texts} for item, texts in asking],
         "authorizations": _authorizations(item for item, _ in asking),
         "holes": holes,
         "show": WORDS["show"],
@@ -86,8 +86,8 @@ def _items(evaluation: Evaluation) -> list[str]:
     return [*dict.fromkeys(item.text for item in blocking)]
 
 
-def _who(evaluation: Evaluation) -> str:
-    return evaluation.policy.short if evaluation.policy else WORDS["preview"]["no-policy"]
+def _who(evaluation: Evaluation, others: Iterable[Evaluation]) -> str:
+    return short_of(evaluation, others) or str(WORDS["preview"]["no-policy"])
 
 
 def _authorizations(evaluations: Iterable[Evaluation]) -> list[str]:

@@ -46,6 +46,15 @@ def test_no_policy_and_no_orders_are_quiet():
     assert shown(evaluation(policy=None, determination="not-applicable", gap="unrouted")) == []
 
 
+def test_coverages_under_one_policy_are_told_apart():
+    lacking = (item("CCA-D2", "PROMIS-29"),)
+    plans = [("Coverage/a", "One Care"), ("Coverage/b", "CCA Medicare Advantage")]
+    found = [evaluation(coverage=name, plan=plan, missing=lacking) for name, plan in plans]
+    [card] = preview(found, request())
+    assert "**CCA (One Care)**" in card["detail"]
+    assert "**CCA (CCA Medicare Advantage)**" in card["detail"]
+
+
 def test_what_blocks_is_told_in_advance_and_never_as_a_warning():
     (card,) = shown(evaluation(missing=(FORM, NOTE), prior_auth="required"))
     assert card["indicator"] == "info"
