@@ -13,6 +13,7 @@ from cds_service.evidence.answer import Answer, Finding, Status
 from cds_service.evidence.codings import data
 from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf
 from cds_service.evidence.dates import Days
+from cds_service.evidence.measures import first_baseline_day
 from cds_service.evidence.visits import KEYS as VISIT_KEYS
 from cds_service.evidence.visits import episode
 from cds_service.record.model import Hole, Resource
@@ -229,6 +230,8 @@ def _kept(spec: Spec) -> Judge:
             return Status.UNKNOWN if uncoded and not one.coded else Status.NOT_MET
         if started is None:
             return Status.MET
+        if started == "since-baseline":
+            return fields.since(first_baseline_day(context) - timedelta(days=1), one.start)
         begun = fields.since(episode(context).anchor, one.start)
         if started == "since-care" or begun is Status.UNKNOWN:
             return begun

@@ -688,9 +688,15 @@ def of_other_care(chart, one):
 def goal_kept(chart, one, spec):
     wanted = set(names(spec.get("category")))
     if wanted and not wanted & codes(*one.get("category", [])):
-        return NOT_MET
+        words_alone = not one.get("category") and not one.get("target")
+        if not (spec.get("uncoded") and words_alone):
+            return NOT_MET
+        doubtful = {name: value for name, value in spec.items() if name != "category"}
+        return weakest([UNKNOWN, goal_kept(chart, one, doubtful)])
     if "started" not in spec:
         return MET
+    if spec["started"] == "since-baseline":
+        return after(span(one.get("startDate")), chart.first_baseline_day() - timedelta(days=1))
     begun = after(span(one.get("startDate")), chart.anchor())
     return begun if spec["started"] == "since-care" else turned(begun)
 

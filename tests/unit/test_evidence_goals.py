@@ -124,6 +124,15 @@ def test_goals_set_before_care_and_since(start, before, since):
     assert asks({"started": "since-care"}, *record) == since
 
 
+@pytest.mark.parametrize(
+    ("start", "expected"),
+    [(ago(9), "met"), (ago(40), "met"), (ago(41), "not-met"), (None, "unknown")],
+)
+def test_goals_of_this_course_are_set_where_its_baseline_can_lie(start, expected):
+    record = [goal(start=start), visit(ago(10))]
+    assert asks({"started": "since-baseline"}, *record) == expected
+
+
 def test_before_care_has_begun_every_goal_is_an_initial_one():
     assert asks({"started": "before-care"}, goal(start=ago(1))) == "met"
     assert asks({"started": "before-care"}, goal(start=None)) == "met"
