@@ -13,7 +13,6 @@ from cds_service.evidence.answer import Answer, Finding, Status
 from cds_service.evidence.codings import data
 from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf
 from cds_service.evidence.dates import Days
-from cds_service.evidence.measures import first_baseline_day
 from cds_service.evidence.visits import KEYS as VISIT_KEYS
 from cds_service.evidence.visits import episode
 from cds_service.record.model import Hole, Resource
@@ -226,18 +225,35 @@ def _kept(spec: Spec) -> Judge:
     uncoded = bool(spec.get("uncoded"))
 
     def keep(context: Context, one: Goal) -> Status:
+        kind = Status.MET
         if categories and not categories & one.categories:
-            return Status.UNKNOWN if uncoded and not one.coded else Status.NOT_MET
-        if started is None:
-            return Status.MET
-        if started == "since-baseline":
-            return fields.since(first_baseline_day(context) - timedelta(days=1), one.start)
-        begun = fields.since(episode(context).anchor, one.start)
-        if started == "since-care" or begun is Status.UNKNOWN:
-            return begun
-        return Status.MET if begun is Status.NOT_MET else Status.NOT_MET
+            kind = Status.UNKNOWN if uncoded and not one.coded else Status.NOT_MET
+        if started is None or kind is Status.NOT_MET:
+            return kind
+        return fields.weakest([kind, _set(started, context, one)])
 
     return keep
+
+
+def _set(started: str, context: Context, one: Goal) -> Status:
+    """Whether a goal was set when asked: for this course, of these by its first visit, or since."""
+    begun = fields.since(episode(context).anchor, one.start)
+    if started == "since-care":
+        return begun
+    ours = _of_this_course(context, one)
+    if started == "this-course":
+        return ours
+    before = {Status.MET: Status.NOT_MET, Status.NOT_MET: Status.MET}.get(begun, begun)
+    return fields.weakest([ours, before])
+
+
+def _of_this_course(context: Context, one: Goal) -> Status:
+    """Whether a goal was set no longer before the first visit than episodes lie apart."""
+    anchor = episode(context).anchor
+    if anchor is None:
+        return Status.MET
+    gap = fields.whole(context.numbers["episode-gap-days"])
+    return fields.since(anchor - timedelta(days=gap + 1), one.start)
 
 
 def _asked(spec: Spec) -> Judge:

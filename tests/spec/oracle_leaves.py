@@ -695,10 +695,13 @@ def goal_kept(chart, one, spec):
         return weakest([UNKNOWN, goal_kept(chart, one, doubtful)])
     if "started" not in spec:
         return MET
-    if spec["started"] == "since-baseline":
-        return after(span(one.get("startDate")), chart.first_baseline_day() - timedelta(days=1))
-    begun = after(span(one.get("startDate")), chart.anchor())
-    return begun if spec["started"] == "since-care" else turned(begun)
+    start, anchor = span(one.get("startDate")), chart.anchor()
+    begun = after(start, anchor)
+    if spec["started"] == "since-care":
+        return begun
+    earliest = anchor and anchor - timedelta(days=int(chart.number("episode-gap-days")) + 1)
+    ours = after(start, earliest) if anchor else MET
+    return ours if spec["started"] == "this-course" else weakest([ours, turned(begun)])
 
 
 def goal_asked(chart, one, spec):

@@ -126,11 +126,20 @@ def test_goals_set_before_care_and_since(start, before, since):
 
 @pytest.mark.parametrize(
     ("start", "expected"),
-    [(ago(9), "met"), (ago(40), "met"), (ago(41), "not-met"), (None, "unknown")],
+    [(ago(9), "met"), (ago(100), "met"), (ago(101), "not-met"), (None, "unknown")],
 )
-def test_goals_of_this_course_are_set_where_its_baseline_can_lie(start, expected):
+def test_goals_of_this_course_are_set_no_longer_before_it_than_courses_lie_apart(start, expected):
     record = [goal(start=start), visit(ago(10))]
-    assert asks({"started": "since-baseline"}, *record) == expected
+    assert asks({"started": "this-course"}, *record) == expected
+    first = "not-met" if start == ago(9) else expected
+    assert asks({"started": "before-care"}, *record) == first
+
+
+def test_a_goal_in_words_alone_counts_by_its_day_too():
+    spec = {"category": ["functional"], "uncoded": True, "started": "before-care"}
+    words = goal(start=ago(5), targets=()) | {"category": []}
+    assert asks(spec, words, visit(ago(10))) == "not-met"
+    assert asks({**spec, "started": "since-care"}, words, visit(ago(10))) == "unknown"
 
 
 def test_before_care_has_begun_every_goal_is_an_initial_one():
