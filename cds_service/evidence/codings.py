@@ -14,6 +14,9 @@ from cds_service.evidence.context import Facts
 from cds_service.record.model import PatientRecord, Resource, relative
 from cds_service.terminology.measures import Loader
 
+HL7 = ("http://terminology.hl7.org/", "http://hl7.org/fhir/")
+"""How the code systems of HL7 begin, to which FHIR binds its statuses."""
+
 
 @lru_cache(maxsize=8)
 def data(name: str) -> dict[str, Any]:
@@ -25,7 +28,8 @@ def data(name: str) -> dict[str, Any]:
 def status(resource: object, name: str) -> str | None:
     """Return a status: the code of a CodeableConcept, or a plain code as older records write it.
 
-    A status in words alone ("Confirmed") reads as its lower-case word.
+    Of several codings the one of HL7 counts: a site may put its own before it. A status in words
+    alone ("Confirmed") reads as its lower-case word.
     """
     plain = fields.text(resource, name)
     if plain:
@@ -33,9 +37,15 @@ def status(resource: object, name: str) -> str | None:
     concept = fields.item(resource, name)
     coded = fields.codings([concept])
     if coded:
-        return coded[0][1].strip().lower()
+        return min(coded, key=_distance)[1].strip().lower()
     said = fields.text(concept, "text")
     return said.strip().lower() if said else None
+
+
+def _distance(coding: fields.Coding) -> int:
+    """Return how far the system of a status is from the one that it is bound to."""
+    system = coding[0]
+    return 1 if system is None else 0 if system.lower().startswith(HL7) else 2
 
 
 def value(concepts: Iterable[object]) -> str | None:

@@ -91,6 +91,13 @@ def codes(*concepts):
     return {code for _, code in codings(*concepts)}
 
 
+def status_of(concept):
+    """Return a status: HL7's coding of it, else the first."""
+    found = codings(concept)
+    own = [code for system, code in found if system and "hl7.org/" in system]
+    return next(iter([*own, *(code for _, code in found)]), None)
+
+
 def items_of(form):
     """Yield the questions of a form, out of their groups."""
     for item in form.get("item", []):
@@ -254,8 +261,8 @@ class SlowChart:
     # Diagnoses and reasons.
 
     def diagnosis(self, one):
-        verification = next(iter(codes(one.get("verificationStatus"))), None)
-        clinical = next(iter(codes(one.get("clinicalStatus"))), None)
+        verification = status_of(one.get("verificationStatus"))
+        clinical = status_of(one.get("clinicalStatus"))
         ended = span(one.get("abatementDateTime"))
         over = clinical in ("inactive", "remission", "resolved")
         if over and ended and ended.first > self.day:

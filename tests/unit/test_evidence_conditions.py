@@ -58,6 +58,37 @@ def test_status_by_use(
     assert {use: status_of({**LOW_BACK, "use": use}, fact) for use in wanted} == wanted
 
 
+OWN = {"system": "urn:oid:1.2.840.114350.1.13.0.1.7.4.698084.1", "code": "4", "display": "Own"}
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize(
+    ("clinical", "verification", "eligibility", "safety"),
+    [
+        ("active", "confirmed", "met", "met"),
+        ("active", "provisional", "unknown", "met"),
+        ("resolved", "confirmed", "not-met", "not-met"),
+        ("active", "refuted", "not-met", "not-met"),
+    ],
+)
+def test_the_sites_own_code_beside_a_status_changes_nothing(
+    first: bool, clinical: str, verification: str, eligibility: str, safety: str
+) -> None:
+    def beside(system: str, code: str) -> dict[str, Any]:
+        bound = {"system": f"http://terminology.hl7.org/CodeSystem/{system}", "code": code}
+        return {"coding": [OWN, bound] if first else [bound, OWN]}
+
+    statuses = {
+        "clinicalStatus": beside("condition-clinical", clinical),
+        "verificationStatus": beside("condition-ver-status", verification),
+    }
+    fact = condition("M54.50", **statuses)
+    assert status_of({**LOW_BACK, "use": "eligibility"}, fact) == eligibility
+    assert status_of({**LOW_BACK, "use": "safety"}, fact) == safety
+    doubt = {**fact, "verificationStatus": {"coding": [OWN]}}
+    assert status_of({**LOW_BACK, "use": "eligibility"}, doubt) in ("unknown", "not-met")
+
+
 @pytest.mark.parametrize(
     ("more", "eligibility", "safety"),
     [
