@@ -13,6 +13,7 @@ from cds_service.auth.client import OPEN
 from cds_service.evaluation import Evaluation, folded
 from cds_service.hooks.request import HookRequest
 from cds_service.observe.call import current, step
+from cds_service.record.model import base_of
 from cds_service.settings import Settings
 from cds_service.store import CardGiven, Guidance, NullStore, ResultGiven, Setup, Store
 
@@ -38,6 +39,18 @@ def setup_of(settings: Settings) -> Setup:
 def caller_of(client: Any) -> str:
     """Return the name a caller is kept under: its `iss`, or "open" where none is asked for."""
     return str(client.iss) if client is not None else OPEN
+
+
+def patient_of(request: HookRequest) -> str:
+    """Return the name a patient is kept under: the id, with the FHIR server and the tenant known.
+
+    A caller may have several of either, and the patient of the same id there is somebody else: what
+    was answered of one must not silence what is found of the other.
+    """
+    server = request.fhir_server
+    base = base_of(f"{server}/Patient/{request.patient_id}") if server else None
+    tenant = request.client.tenant if request.client else None
+    return "\n".join([request.patient_id, *filter(None, (base, tenant and f"|{tenant}"))])
 
 
 @dataclass(frozen=True)
@@ -96,7 +109,7 @@ class Keeper:
                 hook=request.hook,
                 hook_instance=request.hook_instance,
                 client=caller_of(request.client),
-                patient=request.patient_id,
+                patient=patient_of(request),
                 orders=tuple(dict.fromkeys(ref for one in evaluations for ref in one.orders)),
                 digest=request.digest,
                 request=_whole(request, noted or {}) if self.whole else None,

@@ -11,7 +11,7 @@ import cards
 from cds_service.evaluation import Evaluation
 from cds_service.evidence.orders import OrderGroup
 from cds_service.evidence.scope import order_day
-from cds_service.guidance import Keeper, caller_of
+from cds_service.guidance import Keeper, caller_of, patient_of
 from cds_service.hooks.errors import HookError
 from cds_service.hooks.request import HookRequest
 from cds_service.hooks.response import HookResponse
@@ -106,7 +106,7 @@ class Reviewer:
         """Return the safety findings that the caller has answered for the patient."""
         client = caller_of(request.client)
         with step("store"):
-            return self.keeper.store.acknowledgements(client, request.patient_id)
+            return self.keeper.store.acknowledgements(client, patient_of(request))
 
     def day(self, drafts: list[Any], patient_id: str) -> tuple[date, tuple[str, ...]]:
         """Return the day the orders count on, with remarks on it."""

@@ -20,7 +20,8 @@ class Client:
 
     `iss` names it. Its keys are in the file `jwks`, else at the URL `jku`. `fhir_servers` are base
     URLs that may be called for it, `tenants` those it may name (empty: any, or none), `family` the
-    only family of services it may call (None: all). Without `system_actions` it gets none.
+    only family of services it may call (None: all). Without `system_actions` it gets none. `tenant`
+    is the one that a call speaks for, where its token names one.
     """
 
     iss: str
@@ -31,6 +32,7 @@ class Client:
     algorithms: Sequence[str] = RECOMMENDED
     system_actions: bool = True
     family: str | None = None
+    tenant: str | None = None
 
     def may_call(self, url: str) -> bool:
         """Whether a FHIR base URL is one of its servers, or lies below one."""
@@ -48,6 +50,7 @@ class OpenClient:
     system_actions: bool = True
     family: str | None = None
     fhir_servers: Sequence[str] = ()
+    tenant: str | None = None
 
     def may_call(self, url: str) -> bool:
         """Whether a URL leads to this machine, or is one of its servers or lies below one."""

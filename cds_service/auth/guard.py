@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from time import time
 
@@ -80,7 +80,7 @@ class Guard:
             raise WrongTenantError
         if not self.remember(client.iss, token.jti, token.expires):
             raise TokenError("replay", "jti was used before")
-        return client
+        return replace(client, tenant=token.tenant) if token.tenant else client
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,8 @@ class OpenDoor:
             named = self.guard.authenticate(authorization, audience)
         except (UnknownCallerError, WrongTenantError):
             return self.everybody
-        return OpenClient(named.iss, named.system_actions, named.family, named.fhir_servers)
+        rights = (named.system_actions, named.family, named.fhir_servers, named.tenant)
+        return OpenClient(named.iss, *rights)
 
 
 def _tell(token: Token | None, reason: str) -> None:

@@ -9,7 +9,7 @@ from typing import Protocol
 class Client(Protocol):
     """A caller; `iss` names it, `family` is the only one whose services it may use (None: all).
 
-    Without `system_actions` it is sent none.
+    Without `system_actions` it is sent none. `tenant` is the one it speaks for, if it names one.
     """
 
     @property
@@ -18,6 +18,8 @@ class Client(Protocol):
     def family(self) -> str | None: ...  # noqa: D102
     @property
     def system_actions(self) -> bool: ...  # noqa: D102
+    @property
+    def tenant(self) -> str | None: ...  # noqa: D102
 
     def may_call(self, url: str) -> bool:
         """Whether a FHIR base URL may be read for it."""

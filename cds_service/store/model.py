@@ -46,12 +46,12 @@ class ResultGiven:
 class Guidance:
     """One answer to one hook call.
 
-    `client` is the caller's `iss`, `patient` the bare Patient id (kept as a keyed hash only),
-    `orders` references of the orders judged, `digest` SHA-256 of the request body in hex, `request`
-    the whole request as JSON without its token where the site keeps it, `evaluations` JSON that
-    names each finding once (`given.unfolded` reads it), `response` JSON, `policies` "id version" of
-    each policy applied, `given` an aware datetime, `took` milliseconds from the whole call to the
-    answer (None: not measured).
+    `client` is the caller's `iss`, `patient` what tells the patient from others of that caller
+    (kept as a keyed hash only), `orders` references of the orders judged, `digest` SHA-256 of the
+    request body in hex, `request` the whole request as JSON without its token where the site keeps
+    it, `evaluations` JSON that names each finding once (`given.unfolded` reads it), `response`
+    JSON, `policies` "id version" of each policy applied, `given` an aware datetime, `took`
+    milliseconds from the whole call to the answer (None: not measured).
     """
 
     service: str

@@ -191,8 +191,8 @@ def hospital(folder, story):
             held, _ = prefetch_of(service.templates(), context, f"{fhir}/fhir")
             body = built.request | {"prefetch": held, "fhirServer": None, "fhirAuthorization": None}
 
-            def sign():
-                answer = service.post(body | {"hookInstance": str(uuid4())})
+            def sign(**more):
+                answer = service.post(body | {"hookInstance": str(uuid4())} | more)
                 assert answer.status_code == 200, answer.text
                 return answer.json()["cards"]
 
@@ -235,6 +235,16 @@ def test_an_acknowledgement_lowers_the_stop_of_a_suspected_clot(tmp_path):
         acknowledge(service, card)
         sign()
         assert effects(store) == ["stop", "hold"]
+
+
+def test_it_is_not_of_the_patient_of_that_id_on_another_server(tmp_path):
+    here, there = ({"fhirServer": f"http://{host}:9/fhir"} for host in ("127.0.0.1", "localhost"))
+    with hospital(tmp_path, clot(-3, "provisional")) as (store, service, sign):
+        card, *_ = safety(sign(**here))
+        acknowledge(service, card)
+        sign(**there)
+        sign(fhirServer=f"{here['fhirServer']}/")
+        assert effects(store) == ["stop", "stop", "hold"]
 
 
 def test_it_never_touches_a_confirmed_clot(tmp_path):

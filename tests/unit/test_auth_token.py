@@ -197,7 +197,7 @@ def test_a_token_serves_once(caplog):
 
 def test_a_tenant_must_be_one_of_the_clients():
     guard = guard_of(tenants=("north",))
-    assert admit(token(tenant="north"), guard)
+    assert admit(token(tenant="north"), guard).tenant == "north"
     for wrong in ({"tenant": "south"}, {"tenant": 1}, {}):
         with pytest.raises(WrongTenantError):
             admit(token(**wrong), guard)
@@ -215,6 +215,7 @@ def test_an_open_door_knows_who_proves_it_and_refuses_nobody():
     assert door.authenticate(f"Bearer {token()}", (REVIEW,)).iss == ISS
     assert door.authenticate(f"Bearer {token(exp=NOW)}", (REVIEW,)).iss == "open"
     assert door.authenticate(None, (REVIEW,)).iss == "open"
+    assert door.authenticate(f"Bearer {token(tenant='a')}", (REVIEW,)).tenant == "a"
     assert not door.authenticate(f"Bearer {token()}", (REVIEW,)).may_call("https://a.example/fhir")
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import orjson
 import pytest
 
-from cds_service.guidance import FINDINGS, Keeper, caller_of
+from cds_service.guidance import FINDINGS, Keeper, caller_of, patient_of
 from cds_service.hooks.request import read_request
 from cds_service.observe.call import CALL, Call
 from cds_service.store import NullStore, ResultGiven
@@ -25,6 +25,12 @@ class Kept(NullStore):
 
 class Caller:
     iss = "https://ehr.example.org"
+    tenant = None
+
+
+class OfTenant(Caller):
+    def __init__(self, tenant):
+        self.tenant = tenant
 
 
 def kept(*, whole=False, cards=(CARD,), made=None, **changes):
@@ -51,6 +57,25 @@ def test_a_digest_stands_for_the_request():
 def test_callers_are_told_apart(client, name):
     assert caller_of(client) == name
     assert kept(client=client).client == name
+
+
+def test_a_patient_is_told_from_the_one_of_that_id_elsewhere():
+    request = read_request(REQUEST)
+    bare = replace(request, fhir_server=None)
+    places = [
+        bare,
+        replace(bare, patient_id="another"),
+        replace(bare, fhir_server="https://a.example.org/fhir"),
+        replace(bare, fhir_server="https://a.example.org/fhir/north"),
+        replace(bare, client=OfTenant("north")),
+        replace(bare, client=OfTenant("south")),
+        replace(bare, fhir_server="https://a.example.org/fhir", client=OfTenant("north")),
+    ]
+    assert len({patient_of(one) for one in places}) == len(places)
+    assert patient_of(bare) == patient_of(replace(bare, client=Caller())) == bare.patient_id
+    same = ("https://a.example.org/fhir", "https://A.example.org/fhir", "http://a.example.org/fhir")
+    assert len({patient_of(replace(bare, fhir_server=one)) for one in same}) == 1
+    assert kept(fhir_server=same[0]).patient == patient_of(replace(request, fhir_server=same[0]))
 
 
 def test_a_card_keeps_the_findings_it_shows():
