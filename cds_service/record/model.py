@@ -23,7 +23,8 @@ class Hole(Struct, frozen=True):
     - outcome-forbidden ...: the issue code of an OperationOutcome, from server or prefetch
     - not-json, not-fhir, too-large: an answer that cannot be used
     - truncated, too-many-pages: pages are lacking; what was read counts
-    - not-authorised: the token's scopes leave it out; not-allowed: the URL leads elsewhere
+    - not-authorised: the token's scopes leave it out, or some of it
+    - not-allowed: the URL leads elsewhere
     - absent: neither prefetch nor server gives it; not-asked: nobody asked so far
     - another-patient, no-patient: a resource was left out because it is not this patient's, or
       does not say whose it is

@@ -28,7 +28,8 @@ class Query:
     """One search or read of the catalogue.
 
     `resource_type` is what it is after, `label` how people are told of it (type first, no patient
-    id), `retry` the form asked once when the server answers 400 or 422 to `query`.
+    id), `retry` the form asked once when the server answers 400 or 422 to `query`, `categories`
+    those over which what it asks for is spread.
     """
 
     key: str
@@ -38,6 +39,7 @@ class Query:
     retry: str | None
     prefetch: bool
     page_size: int | None
+    categories: tuple[str, ...] = ()
 
     @property
     def is_read(self) -> bool:
@@ -131,6 +133,7 @@ def _query(key: str, entry: Mapping[str, Any], codes: Iterable[str]) -> Query:
         retry=entry.get("retry"),
         prefetch=entry["prefetch"],
         page_size=entry.get("page-size"),
+        categories=tuple(entry.get("categories", ())),
     )
 
 

@@ -18,7 +18,7 @@ from cds_service.record.model import Hole, PatientRecord, Resource, relative
 from cds_service.record.pool import FetchPool
 from cds_service.record.prefetch import Supply, supplies_of
 from cds_service.record.queries import REFERENCES, Catalogue, Query, catalogue
-from cds_service.record.scopes import may_read
+from cds_service.record.scopes import may_read, reads_in_part
 from cds_service.record.watch import Unwatched, Watch
 from cds_service.transport import Session
 
@@ -180,7 +180,8 @@ class _Call:
     def _take_query(self, query: Query, reading: Reading) -> None:
         self.awaited[query.resource_type] -= 1
         self.gathering.take(query.key, reading.entries)
-        reason = reading.reason
+        part = reads_in_part(self.scope, query.resource_type, query.categories)
+        reason = reading.reason or ("not-authorised" if part else None)
         if query.key == "patient":
             reason = self._patient_reason(reason)
         if reason:

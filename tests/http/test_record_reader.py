@@ -410,6 +410,20 @@ def test_scopes_that_leave_out_a_type_leave_it_unasked(reader: RecordReader, cha
     assert reasons(record, "goals") == [("Goal", "not-authorised")]
 
 
+PROBLEMS = "http://terminology.hl7.org/CodeSystem/condition-category|problem-list-item"
+
+
+def test_scopes_limited_to_a_part_leave_a_hole(reader: RecordReader, chart: FaultServer):
+    asked: dict[str, Any] = {"needs": ["conditions", "goals"], "fhir_server": chart.base}
+    scope = f"patient/Patient.rs patient/Condition.rs?category={PROBLEMS} patient/Goal.rs"
+    record = read(reader, token="t", scope=scope, **asked)
+    assert record.resolve("Condition/c1")
+    assert reasons(record, "conditions") == [("Condition", "not-authorised")]
+    assert not reasons(record, "goals")
+    sent = prefetch_of(conditions=bundle(mine("Condition", "c1")))
+    assert not read(reader, prefetch=sent, token="t", scope=scope, **asked).holes
+
+
 def test_queries_run_side_by_side(reader: RecordReader):
     with serving({"Patient": gives(PATIENT), "*": slow(0.4)}) as server:
         began = time.monotonic()

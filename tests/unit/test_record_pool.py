@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from cds_service.record.pool import FetchPool
-from cds_service.record.scopes import may_read
+from cds_service.record.scopes import may_read, reads_in_part
 
 
 def test_jobs_run_and_their_errors_come_back():
@@ -53,6 +53,42 @@ def test_a_full_pool_says_so_at_once_and_recovers():
 )
 def test_scopes(scope: str | None, allowed: bool):
     assert may_read(scope, "Condition") is allowed
+
+
+BY_CATEGORY = (
+    "patient/Condition.rs?category=http://terminology.hl7.org/CodeSystem/condition-category"
+)
+SPREAD = ("problem-list-item", "encounter-diagnosis")
+
+
+@pytest.mark.parametrize(
+    ("scope", "part"),
+    [
+        (None, False),
+        ("launch openid", False),
+        ("patient/*.read", False),
+        ("patient/Condition.rs", False),
+        (f"{BY_CATEGORY}|problem-list-item", True),
+        (f"{BY_CATEGORY}|problem-list-item patient/Condition.rs", False),
+        (f"{BY_CATEGORY}|problem-list-item user/*.read", False),
+        (f"{BY_CATEGORY}|problem-list-item patient/Goal.rs", True),
+        (f"{BY_CATEGORY}|problem-list-item patient/Condition.cu", True),
+        (f"{BY_CATEGORY}|problem-list-item {BY_CATEGORY}|encounter-diagnosis", False),
+        (f"{BY_CATEGORY}|problem-list-item,encounter-diagnosis", False),
+        ("user/Condition.rs?category=problem-list-item,encounter-diagnosis", False),
+        (f"{BY_CATEGORY}|problem-list-item&clinical-status=active", True),
+        ("patient/Condition.rs?clinical-status=active", True),
+        ("patient/*.rs?_security=N", True),
+        ("patient/Condition.rs?", False),
+    ],
+)
+def test_scopes_limited_to_a_part(scope: str | None, part: bool):
+    assert reads_in_part(scope, "Condition", SPREAD) is part
+
+
+def test_a_limit_on_what_is_not_spread_over_categories_leaves_a_part():
+    assert reads_in_part("patient/Goal.rs?category=dietary", "Goal")
+    assert not reads_in_part("patient/Goal.rs?category=dietary", "Condition")
 
 
 def test_no_more_callers_wait_than_there_are_turns():
