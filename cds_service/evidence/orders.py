@@ -170,6 +170,8 @@ def _notes(orders: Sequence[OrderFact]) -> Iterable[str]:
         told = ", ".join(f"{float(number):g}" for number in most)
         yield f"The orders signed together ask for different numbers of visits: {told}."
     for order in orders:
+        if order.resource.get("modifierExtension"):
+            yield f"{order.reference} bears a modifier extension that is not known here."
         visits = order.dose.visits
         if visits and visits[0] != visits[1]:
             least, greatest = (float(number) for number in visits)

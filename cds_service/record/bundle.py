@@ -19,7 +19,8 @@ class Page:
     """One Bundle, or one resource seen as a Bundle of one.
 
     `matches` counts the entries that count towards `total` (not included ones), whether they are
-    readable or not. `fault` is the code of an OperationOutcome that says data is lacking.
+    readable or not. `fault` is the code of an OperationOutcome that says data is lacking, `reduced`
+    tells whether a resource came without some of its data.
     """
 
     entries: Sequence[Entry]
@@ -27,6 +28,7 @@ class Page:
     total: int | None = None
     next_url: str | None = None
     fault: str | None = None
+    reduced: bool = False
 
 
 def page_of(resource: Any) -> Page | None:
@@ -39,7 +41,7 @@ def page_of(resource: Any) -> Page | None:
     if resource["resourceType"] == "OperationOutcome":
         return Page((), 0, fault=issue_code(resource))
     if resource["resourceType"] != "Bundle":
-        return Page(({"resource": resource},), 1)
+        return Page(({"resource": resource},), 1, reduced=is_reduced(resource))
     entries = resource.get("entry")
     if entries is not None and not isinstance(entries, list):
         return None
@@ -66,7 +68,18 @@ def _bundle_page(bundle: Mapping[str, Any], entries: Sequence[Any]) -> Page | No
     if entries and not data and not outcomes:
         return None
     fault = next(filter(None, map(loss, outcomes)), None)
-    return Page(data, matches, _total(bundle), next_link(bundle), fault)
+    reduced = any(is_reduced(entry["resource"]) for entry in data)
+    return Page(data, matches, _total(bundle), next_link(bundle), fault, reduced)
+
+
+def is_reduced(resource: Mapping[str, Any]) -> bool:
+    """Whether a resource says that it came without some of its data."""
+    meta = resource.get("meta")
+    if not isinstance(meta, dict) or not ("tag" in meta or "security" in meta):
+        return False
+    listed = [labels for name in ("tag", "security") if isinstance(labels := meta.get(name), list)]
+    codes = (label.get("code") for labels in listed for label in labels if isinstance(label, dict))
+    return any(isinstance(code, str) and code in catalogue().reduced for code in codes)
 
 
 def _total(bundle: Mapping[str, Any]) -> int | None:

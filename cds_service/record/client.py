@@ -90,6 +90,7 @@ class FhirClient:
         entries: list[Entry] = []
         seen: set[str] = set()
         next_url: str | None = link
+        reduced = False
         while next_url:
             url = self._url(next_url)
             if url in seen or len(seen) >= self.limits.max_pages:
@@ -100,10 +101,11 @@ class FhirClient:
                 return Reading(entries, _cut_short(reason) if entries else reason)
             entries.extend(page.entries)
             matches += page.matches
+            reduced = reduced or page.reduced
             if page.fault:
                 return Reading(entries, f"outcome-{page.fault}")
             next_url, total = page.next_url, page.total or 0
-        return Reading(entries, "truncated" if matches < total else None)
+        return Reading(entries, "truncated" if reduced or matches < total else None)
 
     def within(self, url: str) -> bool:
         """Whether a URL lies at or under the base, on the same origin."""

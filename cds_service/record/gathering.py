@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cds_service.record.bundle import Entry, page_of
+from cds_service.record.bundle import Entry, is_reduced, page_of
 from cds_service.record.model import Hole, PatientRecord, Resource, base_of, relative
 from cds_service.record.prefetch import State, Supply
 from cds_service.record.queries import catalogue
@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 ANOTHER_PATIENT = "another-patient"
 NO_PATIENT = "no-patient"
+MODIFIED = "modified"
 _ERROR_STATUS = "entered-in-error"
 _STATUS_FIELDS = ("status", "verificationStatus", "docStatus", "lifecycleStatus")
 _PATIENT_FIELDS = ("subject", "patient", "beneficiary")
@@ -63,11 +64,11 @@ class Gathering:
             if not isinstance(resource_type, str):
                 continue
             url = entry.get("fullUrl")
-            foreign = self._foreign(resource_type, resource, url)
-            if foreign is None:
+            refusal = self._foreign(resource_type, resource, url) or _not_understood(resource)
+            if refusal is None:
                 self._add(resource_type, resource, url)
             else:
-                self._turn_away(key, resource_type, foreign)
+                self._turn_away(key, resource_type, refusal)
                 turned_away += 1
         return turned_away
 
@@ -213,7 +214,7 @@ class Gathering:
         query = catalogue().queries.get(key)
         if query is None:
             self.miss(key, Hole(key, resource_type, reason))
-        elif resource_type == query.resource_type or reason == ANOTHER_PATIENT:
+        elif resource_type == query.resource_type or reason != NO_PATIENT:
             self.miss(key, query.hole(reason))
 
 
@@ -231,6 +232,8 @@ def bundled(patient_id: str, resources: Mapping[str, Any] | Sequence[Any]) -> Ga
         keys = catalogue().keys_of(resource_type) if isinstance(resource_type, str) else ()
         for key in keys or ("others",):
             gathering.take(key, (entry,))
+            if keys and is_reduced(entry["resource"]):
+                gathering.miss(key, catalogue().queries[key].hole("truncated"))
     return gathering
 
 
@@ -239,6 +242,16 @@ def _all_entries(resources: Mapping[str, Any] | Sequence[Any]) -> Sequence[Entry
         page = page_of(resources)
         return page.entries if page else ()
     return [{"resource": resource} for resource in resources if isinstance(resource, dict)]
+
+
+def _not_understood(resource: Resource) -> str | None:
+    """Say that a resource bears an extension that changes its meaning: we know none of them.
+
+    FHIR lets nobody process such a resource as if the extension were not there. Of the Patient
+    himself only who he is and his age count.
+    """
+    told = resource.get("modifierExtension") and resource.get("resourceType") != "Patient"
+    return MODIFIED if told and not retracted(resource) else None
 
 
 def retracted(resource: Resource) -> bool:
@@ -262,12 +275,15 @@ def _says_error(status: Any) -> bool:
 def supersedes(one: Resource, other: Resource) -> bool:
     """Whether `one` is the newer version: by lastUpdated, else by version number.
 
-    Where neither tells, a retraction is newer than what it retracts.
+    Where neither tells, what is whole stands before what is not, and a retraction is newer than
+    what it retracts.
     """
     for key in (_last_updated, _version):
         mine, theirs = key(one), key(other)
         if mine is not None and theirs is not None and mine != theirs:
             return mine > theirs
+    if is_reduced(one) is not is_reduced(other):
+        return is_reduced(other)
     return retracted(one)
 
 

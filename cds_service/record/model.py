@@ -22,12 +22,13 @@ class Hole(Struct, frozen=True):
     - http-401, http-404, http-500 ...: the status the server answered
     - outcome-forbidden ...: the issue code of an OperationOutcome, from server or prefetch
     - not-json, not-fhir, too-large: an answer that cannot be used
-    - truncated, too-many-pages: pages are lacking; what was read counts
+    - truncated, too-many-pages: pages are lacking, or parts of a resource; what was read counts
     - not-authorised: the token's scopes leave it out, or some of it
     - not-allowed: the URL leads elsewhere
     - absent: neither prefetch nor server gives it; not-asked: nobody asked so far
     - another-patient, no-patient: a resource was left out because it is not this patient's, or
       does not say whose it is
+    - modified: a resource was left out because an extension that we do not know changes its meaning
     - too-many-references: the call follows no more of them
     """
 

@@ -82,6 +82,8 @@ def _answers(query: Query, page: Page) -> bool:
 def _judge_page(page: Page, query: Query) -> Supply:
     if page.fault:
         return Supply(State.ERROR, page.entries, reason=page.fault)
+    if page.reduced:
+        return Supply(State.INCOMPLETE, page.entries)
     if page.next_url or (page.total or 0) > page.matches:
         return Supply(State.INCOMPLETE, page.entries, page.next_url, page.matches)
     if not page.entries:

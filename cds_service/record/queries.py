@@ -68,13 +68,15 @@ class Query:
 class Catalogue:
     """All queries by key, the types that belong to no patient, and what issues may be called.
 
-    `harmless_issues` cost no data; `issue_types` are all that a server may give as its reason.
+    `harmless_issues` cost no data; `issue_types` are all that a server may give as its reason;
+    `reduced` mark a resource that came without some of its data.
     """
 
     queries: Mapping[str, Query]
     shared_types: frozenset[str]
     harmless_issues: frozenset[str]
     issue_types: frozenset[str]
+    reduced: frozenset[str]
 
     def keys_of(self, resource_type: str) -> tuple[str, ...]:
         """Return the keys whose query is after a resource type."""
@@ -108,7 +110,7 @@ def _data() -> dict[str, Any]:
 
 def _catalogue(data: Mapping[str, Any], codes: Mapping[str, Iterable[str]]) -> Catalogue:
     queries = {key: _query(key, entry, codes[key]) for key, entry in data["queries"].items()}
-    lists = ("shared-types", "harmless-issues", "issue-types")
+    lists = ("shared-types", "harmless-issues", "issue-types", "reduced")
     return Catalogue(queries, *(frozenset(data[name]) for name in lists))
 
 

@@ -410,6 +410,24 @@ def test_scopes_that_leave_out_a_type_leave_it_unasked(reader: RecordReader, cha
     assert reasons(record, "goals") == [("Goal", "not-authorised")]
 
 
+def test_what_was_sent_reduced_is_asked_for_whole(reader: RecordReader, chart: FaultServer):
+    short = mine("Condition", "c1", meta={"tag": [{"code": "SUBSETTED"}]})
+    sent = prefetch_of(conditions=bundle(short, link=link("Condition?page=2")))
+    record = read(reader, prefetch=sent, fhir_server=chart.base)
+    assert chart.asked == ["Condition?patient=p1"]
+    assert record.of_type("Condition") == [mine("Condition", "c1")]
+    assert not record.holes
+    assert reasons(read(reader, prefetch=sent), "conditions") == [("Condition", "truncated")]
+
+
+def test_what_the_server_reduces_leaves_a_hole(reader: RecordReader):
+    short = mine("Condition", "c1", meta={"security": [{"code": "REDACTED"}]})
+    with serving({"Condition": gives(bundle(short))}) as server:
+        record = read(reader, needs=["conditions"], fhir_server=server.base)
+    assert record.of_type("Condition") == [short]
+    assert reasons(record, "conditions") == [("Condition", "truncated")]
+
+
 PROBLEMS = "http://terminology.hl7.org/CodeSystem/condition-category|problem-list-item"
 
 

@@ -34,7 +34,8 @@ def reasons():
 
 REASONS = sorted(
     reasons()
-    | {"another-patient", "no-patient", "too-many-pages", "too-many-references", "incomplete"}
+    | {"another-patient", "no-patient", "modified"}
+    | {"too-many-pages", "too-many-references", "incomplete"}
     | {"http-500", "outcome-security", "not-allowed", "not-authorised", "connection", "timeout"}
 )
 

@@ -123,6 +123,12 @@ def test_two_numbers_of_visits_cannot_be_told() -> None:
     assert "6 and 12" in context.group.notes[0]
 
 
+def test_a_modifier_extension_of_an_order_is_remarked_upon() -> None:
+    changed = {"modifierExtension": [{"url": "http://a.example.org/x", "valueBoolean": True}]}
+    assert "modifier extension" in context_of(orders=[order(**changed)]).group.notes[0]
+    assert not context_of(orders=[order(modifierExtension=[])]).group.notes
+
+
 @pytest.mark.parametrize(
     ("repeat", "per_week"),
     [

@@ -45,6 +45,7 @@ def test_resources_of_this_patient_count(reference: str):
         (condition() | {"subject": None}, "no-patient"),
         (condition() | {"subject": "Patient/p1"}, "no-patient"),
         (condition() | {"subject": {"display": "Ann"}}, "no-patient"),
+        (condition() | {"modifierExtension": [{"url": "http://a.example.org/x"}]}, "modified"),
     ],
 )
 def test_others_are_dropped_and_named(resource: Resource, reason: str):
@@ -88,6 +89,39 @@ def test_the_patient_of_that_id_on_another_server_is_somebody_else(server, subje
     assert [one["id"] for one in record.of_type("Condition")] == ["c1"] * taken
     reasons = [hole.reason for hole in record.holes.get("conditions", ())]
     assert reasons == ["another-patient"] * (not taken)
+
+
+def test_a_modifier_extension_costs_neither_the_patient_nor_what_is_withdrawn():
+    changed = {"modifierExtension": [{"url": "http://a.example.org/x", "valueBoolean": True}]}
+    wrong = condition() | changed | {"verificationStatus": WRONG}
+    record = record_of_bundle("p1", [PATIENT | changed, wrong, condition("mine")])
+    assert record.of_type("Patient")
+    assert [one["id"] for one in record.of_type("Condition")] == ["mine"]
+    assert not record.holes
+    assert ids(condition() | {"modifierExtension": []}) == ["c1"]
+
+
+def reduced(system: str, code: str, **more: Any) -> Resource:
+    return condition() | {"meta": {system: [{"code": "x"}, {"code": code}]}} | more
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [reduced("tag", "SUBSETTED"), reduced("security", "REDACTED"), reduced("security", "MASKED")],
+)
+def test_what_came_without_some_of_its_data_counts_and_leaves_a_hole(resource: Resource):
+    record = record_of_bundle("p1", [PATIENT, resource])
+    assert [one["id"] for one in record.of_type("Condition")] == ["c1"]
+    assert [hole.reason for hole in record.holes_of(["conditions"])] == ["truncated"]
+    assert not record_of_bundle("p1", [PATIENT, reduced("security", "R")]).holes
+
+
+def test_the_whole_resource_stands_before_the_reduced_one():
+    short, whole = reduced("tag", "SUBSETTED"), condition() | {"code": {"text": "pain"}}
+    for order in ([short, whole], [whole, short]):
+        gathering = Gathering("p1")
+        gathering.take("conditions", [{"resource": one} for one in order])
+        assert gathering.record().of_type("Condition") == [whole]
 
 
 def test_another_patients_patient_is_not_this_one():

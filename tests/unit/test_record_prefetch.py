@@ -60,6 +60,8 @@ NOTE = {
         (bundle(entry(CONDITION), entry({"resourceType": "Organization"}, "include"), total=2),
          State.INCOMPLETE),
         (bundle(entry(CONDITION), total=True, link="next"), State.SUPPLIED),
+        (bundle(entry(CONDITION | {"meta": {"tag": [{"code": "SUBSETTED"}]}})), State.INCOMPLETE),
+        (bundle(entry(CONDITION | {"meta": {"tag": {"code": 1}}})), State.SUPPLIED),
     ],
 )  # fmt: skip
 def test_state_of_a_prefetch_value(value: Any, state: State):
