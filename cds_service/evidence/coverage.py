@@ -12,7 +12,7 @@ from cds_service.evidence import fields
 from cds_service.evidence.answer import Answer, Finding, Status, cannot_tell, not_shown, shown
 from cds_service.evidence.codings import belongs, data, resolve
 from cds_service.evidence.context import Context, Leaf, Spec, leaf
-from cds_service.evidence.dates import parse_days
+from cds_service.evidence.dates import parse_days, unset
 from cds_service.evidence.orders import billed_to
 from cds_service.evidence.windows import inside
 from cds_service.record.model import PatientRecord, Resource
@@ -179,7 +179,7 @@ def coverage_fact(
 ) -> CoverageFact:
     """Read one Coverage."""
     period = fields.item(resource, "period")
-    start, end = fields.text(period, "start"), fields.text(period, "end")
+    start, end = _stated(period, "start"), _stated(period, "end")
     coded = fields.codings([fields.item(resource, "type")])
     types = frozenset((normal_system(system), code) for system, code in coded)
     position = fields.number(resource.get("order"))
@@ -200,6 +200,11 @@ def coverage_fact(
         status=fields.text(resource, "status"),
         kind=fields.text(fields.item(resource, "type"), "text"),
     )
+
+
+def _stated(period: Resource, name: str) -> str | None:
+    written = fields.text(period, name)
+    return None if unset(written) else written
 
 
 def _in_force(

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from cds_service.evidence.answer import Status
 
+ZERO = "0"
 _PATTERN = re.compile(r"^(\d{4})(?:-(\d{2})(?:-(\d{2})(?:T.*)?)?)?$")
 
 
@@ -57,19 +58,36 @@ def _agree(one: bool, other: bool) -> Status:
 def parse_days(text: str | None, zone: tzinfo) -> Days | None:
     """Return the days a FHIR date, dateTime or instant can mean; None when it is none.
 
-    A dateTime counts on the day written in its own offset; `Z` is converted to `zone`.
+    A dateTime counts on the day written in its own offset; `Z` is converted to `zone`. A date that
+    was never set is none.
     """
     match = _PATTERN.match(text) if isinstance(text, str) else None
-    if not match:
+    if not match or unset(text):
         return None
     try:
         if text and text.endswith("Z") and "T" in text:
-            day = datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(zone).date()
+            day = _local_day(datetime.fromisoformat(text.replace("Z", "+00:00")), zone)
             return Days(day, day)
         year, month, day_of_month = (int(part) if part else None for part in match.groups())
         return _interval(year or 0, month, day_of_month)
     except ValueError:
         return None
+
+
+def unset(text: str | None) -> bool:
+    """Whether a date is the zero that programs write for one that was never set (0001-01-01).
+
+    No year before 1000 is meant.
+    """
+    return isinstance(text, str) and text.startswith(ZERO)
+
+
+def _local_day(moment: datetime, zone: tzinfo) -> date:
+    """Return the day of a moment in a zone; at the end of all years the day as written."""
+    try:
+        return moment.astimezone(zone).date()
+    except OverflowError:
+        return moment.date()
 
 
 def _interval(year: int, month: int | None, day: int | None) -> Days:

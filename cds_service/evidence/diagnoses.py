@@ -130,9 +130,8 @@ def _future(fact: ConditionFact, on: date) -> bool:
 def condition_fact(resource: Resource, facts: Facts) -> ConditionFact:
     """Read one Condition."""
     code = fields.item(resource, "code")
-    recorded, recorded_text = fields.first_date(
-        facts, fields.text(resource, "recordedDate"), fields.text(resource, "dateRecorded")
-    )
+    noted = (fields.text(resource, "recordedDate"), fields.text(resource, "dateRecorded"))
+    recorded, recorded_text = _in_life(*fields.first_date(facts, *noted), facts)
     onset, onset_text = _onset(resource, facts)
     abated = _abated(resource, facts)
     where, side = _where(resource, code, facts)
@@ -165,7 +164,8 @@ def _not_later(onset: Days | None, recorded: Days | None) -> Days | None:
 
 def _onset(resource: Resource, facts: Facts) -> tuple[Days | None, str | None]:
     period = fields.text(fields.item(resource, "onsetPeriod"), "start")
-    days, written = fields.first_date(facts, fields.text(resource, "onsetDateTime"), period)
+    stated = fields.first_date(facts, fields.text(resource, "onsetDateTime"), period)
+    days, written = _in_life(*stated, facts)
     return (days, written) if days else (_onset_by_age(resource, facts), None)
 
 
@@ -173,14 +173,27 @@ def _onset_by_age(resource: Resource, facts: Facts) -> Days | None:
     """Return the year of life in which it began, where onset is given as an age in years."""
     age = fields.item(resource, "onsetAge")
     years = fields.number(age.get("value"))
-    patient = next(iter(facts.record.of_type("Patient")), None)
-    born = parse_days(fields.text(patient, "birthDate"), facts.zone)
+    born = _born(facts)
     if born is None or years is None or years < 0 or age.get("code", age.get("unit")) != "a":
         return None
     earliest, latest = _birthday(born.first, int(years)), _birthday(born.last, int(years) + 1)
     if earliest is None or latest is None or earliest > facts.day:
         return None
     return Days(earliest, min(latest - timedelta(days=1), facts.day))
+
+
+def _in_life(
+    days: Days | None, written: str | None, facts: Facts
+) -> tuple[Days | None, str | None]:
+    """Return a date with its text; none before birth, such as the 1900-01-01 of a database."""
+    born = _born(facts)
+    before = days is not None and born is not None and days.last < born.first
+    return (None, None) if before else (days, written)
+
+
+def _born(facts: Facts) -> Days | None:
+    patient = next(iter(facts.record.of_type("Patient")), None)
+    return parse_days(fields.text(patient, "birthDate"), facts.zone)
 
 
 def _birthday(born: date, years: int) -> date | None:

@@ -124,7 +124,7 @@ class Span:
 
 
 def span(text):
-    if not text:
+    if not text or text.startswith("0"):
         return None
     if len(text) == 4:
         return Span(date(int(text), 1, 1), date(int(text), 12, 31))
@@ -267,7 +267,7 @@ class SlowChart:
         over = clinical in ("inactive", "remission", "resolved")
         if over and ended and ended.first > self.day:
             clinical = "ends later"
-        onset, recorded = span(one.get("onsetDateTime")), span(one.get("recordedDate"))
+        onset, recorded = (self.lived(one.get(name)) for name in ("onsetDateTime", "recordedDate"))
         if onset and recorded and onset.first <= recorded.last < onset.last:
             onset = Span(onset.first, recorded.last)
         where, side = self.place(one)
@@ -285,6 +285,12 @@ class SlowChart:
             side,
             sets(*causes),
         )
+
+    def lived(self, text):
+        """Return the days of a date; a day before birth is none."""
+        born = [span(one.get("birthDate")) for one in self.of("Patient")]
+        days = span(text)
+        return None if days and any(b and days.last < b.first for b in born) else days
 
     @staticmethod
     def place(one):

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from cds_service.evidence.answer import Status
-from cds_service.evidence.dates import Days, parse_days
+from cds_service.evidence.dates import Days, parse_days, unset
 
 ZONE = ZoneInfo("America/New_York")
 ORDER = date(2026, 3, 16)
@@ -26,6 +26,22 @@ ORDER = date(2026, 3, 16)
 )
 def test_a_date_is_the_days_it_can_mean(written, first, last):
     assert parse_days(written, ZONE) == Days(first, last)
+
+
+@pytest.mark.parametrize(
+    "zero",
+    ["0001-01-01", "0001", "0207-03", "0001-01-01T00:00:00Z", "0001-01-01T00:00:00+00:00"],
+)
+def test_a_date_that_was_never_set_reads_as_none(zero):
+    assert unset(zero)
+    assert parse_days(zero, ZONE) is None
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Pacific/Guam"])
+def test_the_last_moment_of_all_is_a_day(zone):
+    found = parse_days("9999-12-31T23:59:59Z", ZoneInfo(zone))
+    assert found == Days(date(9999, 12, 31), date(9999, 12, 31))
+    assert not unset("9999-12-31T23:59:59Z")
 
 
 @pytest.mark.parametrize("odd", [None, "", "soon", "2026-13", "2026-02-30", "16.03.2026", 20260316])

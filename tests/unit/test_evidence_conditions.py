@@ -58,6 +58,20 @@ def test_status_by_use(
     assert {use: status_of({**LOW_BACK, "use": use}, fact) for use in wanted} == wanted
 
 
+@pytest.mark.parametrize("dated", ["0001-01-01T00:00:00Z", "1900-01-01", "1971-09-15"])
+def test_a_date_before_birth_is_none(dated: str) -> None:
+    patient = {"resourceType": "Patient", "id": "p1", "birthDate": "1971-09-16"}
+    long = {**LOW_BACK, "onset": {"older-than": 90}}
+
+    def of(onset: str, **more: Any) -> str:
+        return status_of(long, patient, condition("M54.50", onsetDateTime=onset, **more))
+
+    assert of(dated) == "unknown"
+    assert of(dated, recordedDate="2026-03-10") == "not-met"
+    assert of("1971-09-16", recordedDate="2026-03-10") == "met"
+    assert of("1971", recordedDate="2026-03-10") == "met"
+
+
 OWN = {"system": "urn:oid:1.2.840.114350.1.13.0.1.7.4.698084.1", "code": "4", "display": "Own"}
 
 
