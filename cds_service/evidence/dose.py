@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta, tzinfo
 from fractions import Fraction
+from math import ceil, floor
 from typing import Any
 
 from cds_service.evidence import fields
@@ -23,7 +24,8 @@ class Dose:
     """What one order asks for; None where it does not say or cannot be understood.
 
     `visits` are all visits of the order, `units` 15-minute units in each visit, `per_week` visits a
-    week, `weeks` the weeks in which they are given, `start` and `end` the ordered period.
+    week, `weeks` the weeks in which they are given, `start` and `end` the ordered period. `derived`
+    tells that the visits are what frequency and duration come to.
     """
 
     visits: Range | None
@@ -32,14 +34,17 @@ class Dose:
     weeks: Fraction | None
     start: Days | None
     end: Days | None
+    derived: bool = False
 
 
 def read_dose(order: Resource, zone: tzinfo) -> Dose:
     """Return what a ServiceRequest asks for."""
     repeat = fields.item(fields.item(order, "occurrenceTiming"), "repeat")
     per_week = _per_week(order, repeat)
-    visits = _visits(order, repeat, per_week)
     start, end = _period(order, repeat, zone)
+    stated = _visits(order, repeat)
+    length = _length(repeat, start or parse_days(fields.text(order, "authoredOn"), zone), end)
+    visits = stated or _derived_visits(length, per_week)
     return Dose(
         visits=visits,
         units=_units(order, repeat),
@@ -47,6 +52,7 @@ def read_dose(order: Resource, zone: tzinfo) -> Dose:
         weeks=_weeks(repeat, visits, per_week, start, end),
         start=start,
         end=end,
+        derived=stated is None and visits is not None,
     )
 
 
@@ -72,14 +78,14 @@ def _count(repeat: dict[str, Any]) -> Fraction | None:
     return positive(repeat.get("countMax")) or positive(repeat.get("count"))
 
 
-def _visits(order: Resource, repeat: dict[str, Any], per_week: Fraction | None) -> Range | None:
+def _visits(order: Resource, repeat: dict[str, Any]) -> Range | None:
     value, counts = _quantity(order)
     stated = [
         value if counts == "visits" else None,
         _count(repeat),
         _events(order),
     ]
-    known = [number for number in stated if number is not None] or _derived_visits(repeat, per_week)
+    known = [number for number in stated if number is not None]
     return (min(known), max(known)) if known else None
 
 
@@ -89,10 +95,22 @@ def _events(order: Resource) -> Fraction | None:
     return Fraction(len(events)) if isinstance(events, list) and events else None
 
 
-def _derived_visits(repeat: dict[str, Any], per_week: Fraction | None) -> list[Fraction]:
-    """Return frequency times least and most duration where these are whole numbers of visits."""
-    found = [per_week * days / WEEK for days in bounds_of(repeat) or () if per_week]
-    return found if all(visits.denominator == 1 for visits in found) else []
+def _derived_visits(length: Range | None, per_week: Fraction | None) -> Range | None:
+    """Return frequency times duration, in whole visits and at least one."""
+    if length is None or not per_week:
+        return None
+    low, high = (per_week * days / WEEK for days in length)
+    return Fraction(max(floor(low), 1)), Fraction(max(ceil(high), 1))
+
+
+def _length(repeat: dict[str, Any], start: Days | None, end: Days | None) -> Range | None:
+    """Return the days for which visits go on: of a period, without its last day or with it."""
+    if bounds := bounds_of(repeat):
+        return bounds
+    if not (start and end and start.exact and end.exact and end.first > start.first):
+        return None
+    days = Fraction((end.first - start.first).days)
+    return days, days + 1
 
 
 def _units(order: Resource, repeat: dict[str, Any]) -> Fraction | None:

@@ -8,6 +8,8 @@ from typing import Any
 from cds_service.evidence import fields
 from cds_service.evidence.codings import data
 
+MOST, LEAST = "unit-days", "unit-days-least"
+
 
 def positive(value: object) -> Fraction | None:
     """Return an amount that can be meant; what is beyond all measure is a slip of the pen."""
@@ -18,27 +20,27 @@ def positive(value: object) -> Fraction | None:
     return number if Fraction(1, largest) <= number <= largest else None
 
 
-def unit_days(unit: object) -> Fraction | None:
+def unit_days(unit: object, table: str = MOST) -> Fraction | None:
     """Return the days of a unit of time, by UCUM code or by its word."""
-    known = data("scope.yaml")["unit-days"]
+    known = data("scope.yaml")[table]
     days = known.get(unit.strip().lower()) if isinstance(unit, str) else None
     return Fraction(days) if days else None
 
 
-def days_of(duration: dict[str, Any]) -> Fraction | None:
-    """Return the days of a Duration."""
+def days_of(duration: dict[str, Any], table: str = MOST) -> Fraction | None:
+    """Return the days of a Duration, or with the table of the LEAST the fewest it can mean."""
     value = positive(duration.get("value"))
     named = (fields.text(duration, "code"), fields.text(duration, "unit"))
-    each = next((days for unit in named if (days := unit_days(unit))), None)
+    each = next((days for unit in named if (days := unit_days(unit, table))), None)
     return value * each if value and each else None
 
 
 def bounds_of(repeat: dict[str, Any]) -> tuple[Fraction, Fraction] | None:
     """Return the least and the most days that a repetition goes on, where it states a length."""
-    if days := days_of(fields.item(repeat, "boundsDuration")):
-        return days, days
     span = fields.item(repeat, "boundsRange")
-    low, high = (days_of(fields.item(span, name)) for name in ("low", "high"))
-    if high is None:
+    longest = fields.item(repeat, "boundsDuration") or fields.item(span, "high")
+    most = days_of(longest)
+    if most is None:
         return None
-    return min(low or high, high), high
+    least = None if "boundsDuration" in repeat else days_of(fields.item(span, "low"), LEAST)
+    return min(least or days_of(longest, LEAST) or most, most), most

@@ -174,5 +174,7 @@ def _notes(orders: Sequence[OrderFact]) -> Iterable[str]:
             yield f"{order.reference} bears a modifier extension that is not known here."
         visits = order.dose.visits
         if visits and visits[0] != visits[1]:
-            least, greatest = (float(number) for number in visits)
-            yield f"An order states both {least:g} and {greatest:g} visits."
+            least, greatest = (f"{float(number):g}" for number in visits)
+            both = f"An order states both {least} and {greatest} visits."
+            told = f"How often and how long an order goes on comes to {least} to {greatest} visits."
+            yield told if order.dose.derived else both

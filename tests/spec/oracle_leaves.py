@@ -255,9 +255,24 @@ def weeks(order):
     bounds = repeat.get("boundsPeriod")
     if bounds:
         limits.append(Fraction((span(bounds["end"]).first - span(bounds["start"]).first).days, 7))
-    if "count" in repeat and weekly(order):
-        limits.append(Fraction(repeat["count"]) / weekly(order))
+    visits = ordered_visits(order)
+    if visits and weekly(order):
+        limits.append(Fraction(visits[1]) / weekly(order))
     return min(limits, default=None)
+
+
+def ordered_visits(order):
+    """Return least and most: as counted, else how often within the period, last day or not."""
+    repeat = repeat_of(order)
+    if "count" in repeat:
+        return repeat["count"], repeat["count"]
+    bounds, often = repeat.get("boundsPeriod"), weekly(order)
+    if not (bounds and often):
+        return None
+    days = (span(bounds["end"]).first - span(bounds["start"]).first).days
+    if days <= 0:
+        return None
+    return max(1, int(often * days / 7)), max(1, -int(-often * (days + 1) // 7))
 
 
 def by_code(chart, read):
@@ -265,8 +280,12 @@ def by_code(chart, read):
     found = {}
     for order in chart.orders:
         if (value := read(order)) is not None:
-            found.setdefault(frozenset(codes(order["code"])), []).append(Fraction(value))
-    return [(max(values), sum(values)) for values in found.values()]
+            pair = value if isinstance(value, tuple) else (value, value)
+            found.setdefault(frozenset(codes(order["code"])), []).append(pair)
+    return [
+        (max(Fraction(low) for low, _ in pairs), sum(Fraction(high) for _, high in pairs))
+        for pairs in found.values()
+    ]
 
 
 def shared(chart, read):
@@ -305,7 +324,7 @@ def quantity(chart, name):
     if not isinstance(name, str):
         return Fraction(name), Fraction(name), frozenset()
     if name == "order.visits":
-        return (*shared(chart, lambda o: repeat_of(o).get("count")), frozenset())
+        return (*shared(chart, ordered_visits), frozenset())
     if name == "order.per-week":
         return (*shared(chart, weekly), frozenset())
     if name == "order.units-per-visit":
@@ -1074,7 +1093,7 @@ def states(chart, name):
     tests = {
         "reason": lambda o: o.get("reasonCode") or o.get("reasonReference"),
         "site": lambda o: o.get("bodySite"),
-        "visits": lambda o: repeat_of(o).get("count"),
+        "visits": ordered_visits,
         "frequency": weekly,
         "end": lambda o: repeat_of(o).get("boundsPeriod", {}).get("end"),
         "performer": lambda o: o.get("performer"),

@@ -115,6 +115,37 @@ def test_visits_and_units(more: dict[str, Any], visits: Any, units: Any) -> None
     assert QUANTITIES["order.units-per-visit"](context).value == units
 
 
+@pytest.mark.parametrize(
+    ("bounds", "low", "high"),
+    [
+        ({"boundsDuration": {"value": 3, "code": "mo"}}, 24, 27),
+        ({"boundsDuration": {"value": 1, "unit": "year"}}, 104, 105),
+        ({"boundsDuration": {"value": 10, "code": "d"}}, 2, 3),
+        ({"boundsDuration": {"value": 1, "code": "d"}}, 1, 1),
+        ({"boundsRange": {"low": {"value": 4, "code": "wk"}, "high": {"value": 6, "code": "wk"}}},
+         8, 12),
+        ({"boundsPeriod": {"start": "2026-03-16", "end": "2026-04-13"}}, 8, 9),
+        ({"boundsPeriod": {"end": "2026-04-13"}}, 8, 9),
+        ({"boundsPeriod": {"start": "2026-03", "end": "2026-04-13"}}, None, None),
+        ({"boundsPeriod": {"start": "2026-03-16"}}, None, None),
+        ({"boundsPeriod": {"start": "2026-03-16", "end": "2026-03-16"}}, None, None),
+        ({"boundsPeriod": {"start": "2026-03-16", "end": "2026-04-13"}, "count": 6}, 6, 6),
+    ],
+)  # fmt: skip
+def test_how_often_and_how_long_come_to_visits(bounds: dict[str, Any], low: Any, high: Any) -> None:
+    repeat = {"frequency": 2, "period": 1, "periodUnit": "wk", **bounds}
+    context = context_of(orders=[order(**timing(**repeat))])
+    found = QUANTITIES["order.visits"](context)
+    assert (found.low, found.high) == (low, high)
+    assert found.value == (low if low == high else None)
+    assert bool(context.group.notes) is (low != high)
+
+
+def test_how_long_alone_tells_no_visits() -> None:
+    draft = order(**timing(boundsDuration={"value": 3, "code": "mo"}))
+    assert QUANTITIES["order.visits"](context_of(orders=[draft])).high is None
+
+
 def test_two_numbers_of_visits_cannot_be_told() -> None:
     draft = order(**timing(count=6), quantityQuantity={"value": 12, "unit": "visits"})
     context = context_of(orders=[draft])
