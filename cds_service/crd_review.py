@@ -9,7 +9,7 @@ from datetime import date
 from msgspec import structs
 
 from cds_service.crd.dispatch import Dispatch, dispatch_of
-from cds_service.crd.members import GONE, Member, RefusalError, member_found, members_of
+from cds_service.crd.members import Member, RefusalError, member_found, members_of
 from cds_service.crd.options import lent_by
 from cds_service.crd.orders import considered
 from cds_service.crd.state import Assertion, Circumstances, is_stopped, state_of
@@ -20,7 +20,7 @@ from cds_service.evidence.orders import OrderFact, OrderGroup, order_fact
 from cds_service.hooks.request import HookRequest
 from cds_service.observe.call import step
 from cds_service.record.gathering import ANOTHER_PATIENT
-from cds_service.record.model import PatientRecord, Resource
+from cds_service.record.model import GONE, PatientRecord, Resource
 from cds_service.record.queries import catalogue
 from cds_service.review import Case, Payer, Rules, digest, facts_of, group_of, review
 from cds_service.reviewer import Reviewer, selected, tell

@@ -10,10 +10,9 @@ from cds_service.evidence.coverage import CoverageFact, coverages_of, on_file
 from cds_service.evidence.fields import identity
 from cds_service.evidence.orders import OrderFact, OrderGroup
 from cds_service.policies.routing import route
-from cds_service.record.model import Hole, PatientRecord, asking_for
+from cds_service.record.model import GONE, Hole, PatientRecord, asking_for
 from cds_service.review import Case, Payer, Rules, payer_of
 
-GONE = frozenset({"http-404", "http-410"})
 _NOT_THEIRS = frozenset({"another-patient", "no-patient"})
 _COVERAGE = "Coverage"
 _NAMELESS = identity({"resourceType": _COVERAGE})

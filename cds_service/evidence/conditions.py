@@ -12,7 +12,7 @@ from cds_service.evidence.context import Context, Leaf, Spec, leaf, once
 from cds_service.evidence.dates import Days
 from cds_service.evidence.diagnoses import ConditionFact, Conditions
 from cds_service.evidence.orders import Site
-from cds_service.evidence.reasons import Asked, Reason, asked, vague
+from cds_service.evidence.reasons import Asked, Reason, asked, unread_reasons, vague
 from cds_service.evidence.sites import at_site
 from cds_service.evidence.visits import KEYS as VISIT_KEYS
 from cds_service.evidence.visits import episode
@@ -246,8 +246,9 @@ def _condition(question: _Question, context: Context) -> Answer:
     told = fields.answer(judged, holes, (finding for _, finding in judged))
     if told.status is not Status.NOT_MET or not question.reason_only:
         return told
-    unclear = vague(seen.reasons)
-    return cannot_tell(() if question.use is _for_safety else unclear) if unclear else told
+    if not (unclear := vague(seen.reasons)):
+        return told
+    return cannot_tell(() if question.use is _for_safety else unclear, unread_reasons(context))
 
 
 def _counted(

@@ -15,7 +15,8 @@ from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf, once
 from cds_service.evidence.diagnoses import ConditionFact, Conditions, condition_fact
 from cds_service.evidence.fields import Coding
 from cds_service.evidence.orders import OrderFact
-from cds_service.record.model import Resource
+from cds_service.record.model import GONE, Hole, Resource
+from cds_service.record.queries import REFERENCES
 from cds_service.terminology.systems import ICD10CM, SNOMED, normal_code, normal_system
 
 DROPPED = frozenset({"refuted", "entered-in-error"})
@@ -218,6 +219,23 @@ def _unclear(reason: Reason) -> bool:
     return not (reason.understood or reason.conditions or reason.refuted)
 
 
+@once
+def unread_reasons(context: Context) -> tuple[Hole, ...]:
+    """Return why diagnoses that the orders refer to as reasons could not be read.
+
+    One that is not on file is no hole: the order gives no reason then.
+    """
+    named = (
+        fields.reference(element)
+        for order in context.group.orders
+        for element in fields.items(order.resource, "reasonReference")
+        if resolve(context.facts.record, order.resource, element) is None
+    )
+    kinds = {reference.split("/")[0] for reference in named if reference}
+    found = context.facts.record.holes.get(REFERENCES, ()) if kinds else ()
+    return tuple(hole for hole in found if hole.query in kinds and hole.reason not in GONE)
+
+
 ReasonTest = Callable[[Sequence[Reason], date], Answer]
 
 
@@ -248,7 +266,8 @@ def _reason_answer(tests: Sequence[ReasonTest], by_record: bool, context: Contex
         return cannot_tell((), holes)
     bearing = [answer for answer in answers if answer.status is worst]
     findings = tuple(finding for answer in bearing for finding in answer.findings)
-    return Answer(worst, findings, holes if worst is Status.UNKNOWN else ())
+    open_ = (*holes, *unread_reasons(context)) if worst is Status.UNKNOWN else ()
+    return Answer(worst, findings, open_)
 
 
 def _coded(reasons: Sequence[Reason], on: date) -> Answer:

@@ -11,6 +11,10 @@ from msgspec import Struct
 Resource = dict[str, Any]
 
 
+GONE = frozenset({"http-404", "http-410"})
+"""Reasons by which a server says that there is no such resource: an answer, not a failure."""
+
+
 class Hole(Struct, frozen=True):
     """Data that could not be read.
 

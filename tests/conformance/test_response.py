@@ -382,6 +382,22 @@ def test_what_could_not_be_read_is_said_on_a_card():
     assert "appear met" not in told(answer)
 
 
+@requirement(59)
+@pytest.mark.parametrize(("status", "asked"), [(500, False), (403, False), (404, True)])
+def test_a_reason_that_could_not_be_read_is_not_asked_for(status, asked):
+    def change(_context, order):
+        order.pop("reasonCode", None)
+        order["reasonReference"] = [{"reference": "Condition/lost"}]
+
+    answers = server_answers() | {"Condition/lost": fails(status)}
+    with serving(answers) as server:
+        (found,) = evaluations(call(request(change, fhirServer=server.base)))
+    assert found["determination"] == "conditional"
+    missing = {item["id"] for item in found["missing"] if item["blocking"]}
+    assert ("CCA-D1a" in missing) is asked
+    assert ("Condition", f"http-{status}") in {(u["query"], u["reason"]) for u in found["unread"]}
+
+
 @requirement(70)
 def test_a_card_tells_the_day_and_the_dates_of_the_data():
     answer = call(request(prefetch=prefetch()))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from cds_service.evidence.conditions import Conditions
-from cds_service.evidence.context import LEAVES
+from cds_service.evidence.context import LEAVES, Context, Facts
+from cds_service.record.model import Hole
 from tests.unit.evidence_facts import (
     ICD,
     SNOMED,
@@ -70,6 +72,35 @@ def test_a_date_before_birth_is_none(dated: str) -> None:
     assert of(dated, recordedDate="2026-03-10") == "not-met"
     assert of("1971-09-16", recordedDate="2026-03-10") == "met"
     assert of("1971", recordedDate="2026-03-10") == "met"
+
+
+@pytest.mark.parametrize(
+    ("about", "why", "told"),
+    [
+        ("Condition", "http-500", True),
+        ("Condition", "not-authorised", True),
+        ("Condition", "http-404", False),
+        ("Practitioner", "http-500", False),
+    ],
+)
+def test_a_reason_that_could_not_be_read_is_a_hole(about: str, why: str, told: bool) -> None:
+    hole = Hole("references", about, why)
+    signed = order(reasonReference=[{"reference": "Condition/lost"}])
+    context = context_of(orders=[signed])
+    facts = context.facts
+    record = replace(facts.record, holes={"references": (hole,)})
+    named = Facts(record, [signed], facts.day, facts.zone, facts.terminology, {})
+    seen = Context(named, context.group, None, {})
+    for leaf, spec in (
+        ("reason", {"coded": True}),
+        ("reason", {"on-file": True}),
+        ("reason", {"in": "low-back-pain"}),
+        ("reason", {"only-in": "low-back-pain"}),
+        ("condition", {**LOW_BACK, "role": "reason"}),
+    ):
+        answer = ask(leaf, spec, seen)
+        assert str(answer.status) == "unknown"
+        assert answer.holes == ((hole,) if told else ())
 
 
 OWN = {"system": "urn:oid:1.2.840.114350.1.13.0.1.7.4.698084.1", "code": "4", "display": "Own"}
