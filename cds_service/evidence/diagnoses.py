@@ -16,6 +16,7 @@ from cds_service.evidence.fields import Coding
 from cds_service.record.model import Resource
 from cds_service.terminology.systems import ICD10CM, SNOMED, normal_system
 
+ASSERTED = "http://hl7.org/fhir/StructureDefinition/condition-assertedDate"
 DUE_TO = "http://hl7.org/fhir/StructureDefinition/condition-dueTo"
 INACTIVE = frozenset({"inactive", "remission", "resolved"})
 _CODED = frozenset({ICD10CM, SNOMED})
@@ -130,8 +131,7 @@ def _future(fact: ConditionFact, on: date) -> bool:
 def condition_fact(resource: Resource, facts: Facts) -> ConditionFact:
     """Read one Condition."""
     code = fields.item(resource, "code")
-    noted = (fields.text(resource, "recordedDate"), fields.text(resource, "dateRecorded"))
-    recorded, recorded_text = _in_life(*fields.first_date(facts, *noted), facts)
+    recorded, recorded_text = _in_life(*fields.first_date(facts, *_noted(resource)), facts)
     onset, onset_text = _onset(resource, facts)
     abated = _abated(resource, facts)
     where, side = _where(resource, code, facts)
@@ -153,6 +153,15 @@ def condition_fact(resource: Resource, facts: Facts) -> ConditionFact:
         side=side,
         still=abated is not None and abated.first > facts.day,
     )
+
+
+def _noted(resource: Resource) -> Iterable[str | None]:
+    """Yield when a diagnosis was recorded, then when it was first asserted, as US Core has it."""
+    yield fields.text(resource, "recordedDate")
+    yield fields.text(resource, "dateRecorded")
+    for extension in fields.items(resource, "extension"):
+        if extension.get("url") == ASSERTED:
+            yield fields.text(extension, "valueDateTime")
 
 
 def _not_later(onset: Days | None, recorded: Days | None) -> Days | None:

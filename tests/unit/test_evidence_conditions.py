@@ -103,6 +103,20 @@ def test_a_reason_that_could_not_be_read_is_a_hole(about: str, why: str, told: b
         assert answer.holes == ((hole,) if told else ())
 
 
+def test_a_diagnosis_is_dated_by_when_it_was_asserted_where_nothing_else_tells() -> None:
+    url = "http://hl7.org/fhir/StructureDefinition/condition-assertedDate"
+
+    def of(day: str, **more: Any) -> str:
+        dated = {"extension": [{"url": "x"}, {"url": url, "valueDateTime": day}]}
+        fact = condition("M54.50", **{"onsetDateTime": None, **dated, **more})
+        return status_of({**LOW_BACK, "onset": {"older-than": 90}}, fact)
+
+    assert of("2025-06-01") == "met"
+    assert of("2026-03-10") == "not-met"
+    assert of("2025-06-01", recordedDate="2026-03-10") == "not-met"
+    assert of("2025-06-01", onsetDateTime="2026-03-10") == "not-met"
+
+
 OWN = {"system": "urn:oid:1.2.840.114350.1.13.0.1.7.4.698084.1", "code": "4", "display": "Own"}
 
 
