@@ -21,8 +21,9 @@ RUNNING = "active"
 COMPLETED = "completed"
 ENDED = frozenset({"stopped", COMPLETED, "on-hold"})
 KEY = "medications"
-MEANT = frozenset({"proposal", "option"})
-"""Intents of what nobody takes; a plan is what a patient reports to take (US Core)."""
+MEANT = frozenset({"proposal", "plan", "option"})
+"""Intents of what nobody takes, save for a plan by which a patient reports to take it."""
+SELVES = ("Patient/", "RelatedPerson/")
 DAYS_OF_UNIT = {"d": 1, "day": 1, "days": 1, "wk": 7, "week": 7, "weeks": 7}
 MILLIGRAM = frozenset({"mg", "milligram", "milligrams"})
 
@@ -54,7 +55,7 @@ class Medications:
             _course(facts, one)
             for one in facts.record.of_type("MedicationRequest")
             if fields.text(one, "status") in {RUNNING, *ENDED}
-            and fields.text(one, "intent") not in MEANT
+            and (fields.text(one, "intent") not in MEANT or _reported(one))
             and one.get("doNotPerform") is not True
         )
         self.courses = [c for c in found if c.start is None or c.start.first <= facts.day]
@@ -65,6 +66,20 @@ class Medications:
 def unread(context: Context) -> tuple[Hole, ...]:
     """Return what was not read: the query's holes, and medicines that are only referred to."""
     return (*fields.holes_of(context, KEY), *context.facts.of(Medications).holes)
+
+
+def _reported(resource: Resource) -> bool:
+    """Whether a medicine is one that the patient is said to take: US Core has it as a plan.
+
+    A plan that names neither who reports nor who asks may be one.
+    """
+    if fields.text(resource, "intent") != "plan":
+        return False
+    told = resource.get("reportedBoolean")
+    if isinstance(told, bool):
+        return told
+    asked = fields.reference(fields.item(resource, "requester"))
+    return "reportedReference" in resource or not asked or asked.startswith(SELVES)
 
 
 def _course(facts: Facts, resource: Resource) -> Course:
