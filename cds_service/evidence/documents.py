@@ -86,7 +86,8 @@ def _holding(content: frozenset[str]) -> str | None:
 
 def _about(facts: Facts, resource: Resource) -> frozenset[str]:
     context = fields.item(resource, "context")
-    related = (facts.record.resolve(fields.reference(o)) for o in fields.items(context, "related"))
+    named = map(fields.reference, fields.items(context, "related"))
+    related = (facts.record.resolve(one, resource) for one in named)
     conditions = [one.get("code") for one in related if isinstance(one, dict)]
     coded = [*fields.items(context, "event"), *fields.items(resource, "category")]
     return fields.value_sets(facts, [*coded, *conditions])

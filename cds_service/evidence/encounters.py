@@ -92,7 +92,7 @@ def _reasons(facts: Facts, resource: Resource) -> frozenset[str]:
     """Return the value sets of what an encounter was for, coded or by its Conditions."""
     concepts = [*fields.items(resource, "reasonCode")]
     if "reasonReference" in resource:
-        concepts += _coded_by(facts, fields.items(resource, "reasonReference"))
+        concepts += _coded_by(facts, resource, fields.items(resource, "reasonReference"))
     return fields.value_sets(facts, concepts) if concepts else NO_SETS
 
 
@@ -101,11 +101,11 @@ def _diagnoses(facts: Facts, resource: Resource) -> frozenset[str]:
     if "diagnosis" not in resource:
         return NO_SETS
     named = [fields.item(one, "condition") for one in fields.items(resource, "diagnosis")]
-    return fields.value_sets(facts, _coded_by(facts, named))
+    return fields.value_sets(facts, _coded_by(facts, resource, named))
 
 
-def _coded_by(facts: Facts, named: Iterable[object]) -> list[Resource]:
-    conditions = [facts.record.resolve(fields.reference(one)) for one in named]
+def _coded_by(facts: Facts, resource: Resource, named: Iterable[object]) -> list[Resource]:
+    conditions = [facts.record.resolve(fields.reference(one), resource) for one in named]
     return [fields.item(one, "code") for one in conditions]
 
 

@@ -77,7 +77,7 @@ def _measures_other(facts: Facts, resource: Resource, rules: Mapping[str, Any]) 
 def _addresses_other(facts: Facts, resource: Resource, rules: Mapping[str, Any]) -> bool:
     """Whether a goal addresses diagnoses alone that are no reason here and none that is treated."""
     named = {fields.reference(one) for one in fields.items(resource, "addresses")}
-    addressed = [(name, facts.record.resolve(name) or {}) for name in named if name]
+    addressed = [(name, facts.record.resolve(name, resource) or {}) for name in named if name]
     if not addressed or any(one.get("resourceType") != "Condition" for _, one in addressed):
         return False
     reasons = [one for order in facts.orders for one in fields.items(order, "reasonReference")]

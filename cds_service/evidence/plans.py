@@ -55,7 +55,7 @@ def _plan(facts: Facts, resource: Resource) -> Plan:
     day = start.first if start and start.exact else None
     return Plan(
         fields.named(facts, categories),
-        tuple(_activity(facts, one) for one in fields.items(resource, "activity")),
+        tuple(_activity(facts, resource, one) for one in fields.items(resource, "activity")),
         end,
         Finding(
             fields.identity(resource),
@@ -68,9 +68,10 @@ def _plan(facts: Facts, resource: Resource) -> Plan:
     )
 
 
-def _activity(facts: Facts, resource: Resource) -> Activity:
+def _activity(facts: Facts, plan: Resource, resource: Resource) -> Activity:
     detail = fields.item(resource, "detail")
-    pointed = facts.record.resolve(fields.reference(fields.item(resource, "reference"))) or {}
+    named = fields.reference(fields.item(resource, "reference"))
+    pointed = facts.record.resolve(named, plan) or {}
     if fields.text(detail, "status") in ABANDONED or fields.text(pointed, "status") in ABANDONED:
         return Activity(frozenset(), None)
     concepts = [

@@ -236,6 +236,21 @@ def contained(holder, name, element, known):
         holder["contained"][-2]["practitioner"] = inner
 
 
+def pointing(resource):
+    """Yield the references of a resource to diagnoses, and of a plan to what it plans."""
+    kind = resource["resourceType"]
+    if kind == "Encounter":
+        yield from resource.get("reasonReference", [])
+        yield from (one["condition"] for one in resource.get("diagnosis", []))
+    elif kind == "DocumentReference":
+        related = resource.get("context", {}).get("related", [])
+        yield from (one for one in related if one["reference"].startswith("Condition/"))
+    elif kind == "Goal":
+        yield from resource.get("addresses", [])
+    elif kind == "CarePlan":
+        yield from (a["reference"] for a in resource.get("activity", []) if "reference" in a)
+
+
 @every_chart
 def test_contained_resources_count_as_those_beside(chart):
     known = {name_of(r): r for r in chart.resources}
@@ -247,6 +262,9 @@ def test_contained_resources_count_as_those_beside(chart):
     for order in orders:
         for performer in order.get("performer", []):
             contained(order, "performer", performer, known)
+    for resource in resources:
+        for element in pointing(resource):
+            contained(resource, "reason", element, known)
     held = [r for r in resources if r["resourceType"] != "Organization"]
     inside = chart.with_(resources=tuple(held), orders=tuple(orders))
     assert outcomes(inside) == outcomes(chart)
