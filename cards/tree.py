@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from cds_service.evaluation import CriterionResult
 from cds_service.evidence.answer import Status
-from cds_service.record.model import valued
 
 NEED_ONE = ("any", "at-least")
 
 
-@valued
-class Way:
+class Way(Struct, frozen=True):
     """One of several branches that are enough: what it asks for, and whether that is all of it."""
 
     asks: tuple[str, ...]

@@ -6,18 +6,19 @@ from datetime import date, timedelta, tzinfo
 from fractions import Fraction
 from math import ceil
 
+from msgspec import Struct
+
 from cds_service.evidence import fields
 from cds_service.evidence.dates import Days, parse_days
 from cds_service.evidence.lengths import bounds_of
-from cds_service.record.model import Resource, valued
+from cds_service.record.model import Resource
 
 LONGEST = 3660
 DAYS_OF_UNIT = {"h": Fraction(1, 24), "d": Fraction(1), "wk": Fraction(7), "mo": Fraction(30)}
 TIMES_A_DAY = {"QD": 1, "AM": 1, "PM": 1, "BID": 2, "TID": 3, "QID": 4, "Q6H": 4, "Q8H": 3}
 
 
-@valued
-class Daily:
+class Daily(Struct, frozen=True):
     """How much is taken in a day: the least and the most, the same where it is known."""
 
     least: Fraction

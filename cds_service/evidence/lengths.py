@@ -42,5 +42,9 @@ def bounds_of(repeat: dict[str, Any]) -> tuple[Fraction, Fraction] | None:
     most = days_of(longest)
     if most is None:
         return None
-    least = None if "boundsDuration" in repeat else days_of(fields.item(span, "low"), LEAST)
-    return min(least or days_of(longest, LEAST) or most, most), most
+    least = None if "boundsDuration" in repeat else _fewest(fields.item(span, "low"))
+    return min(least or _fewest(longest) or most, most), most
+
+
+def _fewest(duration: dict[str, Any]) -> Fraction | None:
+    return days_of(duration, LEAST) or days_of(duration)

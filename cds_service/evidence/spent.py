@@ -7,14 +7,14 @@ from collections.abc import Hashable, Iterable, Sequence
 from datetime import date
 from fractions import Fraction
 
+from msgspec import Struct
+
 from cds_service.evidence.context import Facts
 from cds_service.evidence.dates import Days
 from cds_service.evidence.visits import MASSAGE, Visits
-from cds_service.record.model import valued
 
 
-@valued
-class Asked:
+class Asked(Struct, frozen=True):
     """What one order on file asks for: `visits` at most, `by` whom, of which `codes`."""
 
     reference: str
@@ -25,8 +25,7 @@ class Asked:
     by: Hashable
 
 
-@valued
-class _Signed:
+class _Signed(Struct, frozen=True):
     """Orders of one day for one performer: codes signed together are given in the same visits."""
 
     start: date

@@ -1,8 +1,7 @@
 """The card where no policy decides, each for its own reason."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from cards import render
 from cds_service.card_page import cards_for
