@@ -92,6 +92,7 @@ class _Question:
     one_sided: bool = False
     beside: frozenset[str] = frozenset()
     apart: int = 0
+    told: Span | None = None
 
     def judge(self, fact: ConditionFact, context: Context, unread: bool) -> Status:
         """Whether one diagnosis answers the question.
@@ -103,6 +104,8 @@ class _Question:
             statuses.append(Status.UNKNOWN)
         if self.span:
             statuses.append(self.span.holds(self.dated_by(fact), context.facts.day))
+        if self.told and fact.told:
+            statuses.append(self.told.holds(fact.told, context.facts.day))
         if self.since_care:
             statuses.append(fields.since(episode(context).anchor, self.dated_by(fact)))
         if self.at_site:
@@ -229,6 +232,7 @@ def condition(spec: Spec) -> Leaf:
         one_sided=bool(spec.get("one-sided")),
         beside=frozenset(fields.names(beside.get("in"))),
         apart=fields.whole(beside.get("days", 0)),
+        told=span({"within": spec["told-within"]} if "told-within" in spec else None),
     )
     return lambda context: _condition(question, context)
 

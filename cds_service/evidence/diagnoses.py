@@ -19,6 +19,7 @@ from cds_service.terminology.systems import ICD10CM, SNOMED, normal_system
 ASSERTED = "http://hl7.org/fhir/StructureDefinition/condition-assertedDate"
 DUE_TO = "http://hl7.org/fhir/StructureDefinition/condition-dueTo"
 INACTIVE = frozenset({"inactive", "remission", "resolved"})
+ENCOUNTER = "encounter-diagnosis"
 _CODED = frozenset({ICD10CM, SNOMED})
 _NAMED = 3
 
@@ -29,7 +30,8 @@ class ConditionFact(Struct, frozen=True):
     `clinical` and `verification` are status codes or None; `still` tells that it is marked as over
     but ended only after the order's date. `onset`, `recorded`, `abated` are days or None; `written`
     is the date shown to people. `due_to` are value sets of its cause, `reason` whether the orders
-    give it as their reason, `stated` whether only the orders state it.
+    give it as their reason, `stated` whether only the orders state it. `told` is the day of the
+    encounter of a diagnosis that stands on no problem list: nobody takes it off.
     """
 
     reference: str
@@ -49,6 +51,7 @@ class ConditionFact(Struct, frozen=True):
     reason: bool = False
     stated: bool = False
     via: str | None = None
+    told: Days | None = None
 
     @property
     def suspected(self) -> bool:
@@ -152,6 +155,7 @@ def condition_fact(resource: Resource, facts: Facts) -> ConditionFact:
         regions=where,
         side=side,
         still=abated is not None and abated.first > facts.day,
+        told=_told(resource, onset, recorded, facts),
     )
 
 
@@ -162,6 +166,19 @@ def _noted(resource: Resource) -> Iterable[str | None]:
     for extension in fields.items(resource, "extension"):
         if extension.get("url") == ASSERTED:
             yield fields.text(extension, "valueDateTime")
+
+
+def _told(
+    resource: Resource, onset: Days | None, recorded: Days | None, facts: Facts
+) -> Days | None:
+    """Return the newest day of a diagnosis of an encounter alone, None for any other."""
+    if fields.codes(fields.items(resource, "category")) != {ENCOUNTER}:
+        return None
+    known = [days for days in (onset, recorded) if days]
+    if known:
+        return max(known, key=lambda days: days.last)
+    met = resolve(facts.record, resource, fields.item(resource, "encounter"))
+    return fields.first_date(facts, fields.period_start(met, "period"))[0]
 
 
 def _not_later(onset: Days | None, recorded: Days | None) -> Days | None:

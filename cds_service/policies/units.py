@@ -21,7 +21,19 @@ SITES = frozenset({"sites", "1"})
 
 BY_KEY = {
     **dict.fromkeys(
-        ("within", "older-than", "from", "to", "before", "after", "apart", "lasting", "for"), DAYS
+        (
+            "within",
+            "told-within",
+            "older-than",
+            "from",
+            "to",
+            "before",
+            "after",
+            "apart",
+            "lasting",
+            "for",
+        ),
+        DAYS,
     ),
     "percent": PERCENT,
     "mcid-share": SHARE,

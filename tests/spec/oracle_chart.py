@@ -196,6 +196,7 @@ class Diagnosis:
     causes: frozenset
     reason: bool = False
     stated: bool = False
+    told: Span | None = None
 
     @property
     def suspected(self):
@@ -284,6 +285,7 @@ class SlowChart:
             where,
             side,
             sets(*causes),
+            told=self.told(one, onset, recorded),
         )
 
     def lived(self, text):
@@ -291,6 +293,13 @@ class SlowChart:
         born = [span(one.get("birthDate")) for one in self.of("Patient")]
         days = span(text)
         return None if days and any(b and days.last < b.first for b in born) else days
+
+    @staticmethod
+    def told(one, onset, recorded):
+        """Return when an encounter told a diagnosis that is on no problem list."""
+        known = [when for when in (onset, recorded) if when]
+        alone = codes(*one.get("category", [])) == {"encounter-diagnosis"}
+        return max(known, key=lambda when: when.last, default=None) if alone else None
 
     @staticmethod
     def place(one):

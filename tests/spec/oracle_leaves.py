@@ -146,7 +146,7 @@ def condition(chart, spec):
     ]
 
     def judge(d):
-        tests = [by_use(d, use)]
+        tests = [by_use(d, use), lately(chart, d, spec)]
         if holes and d.stated:
             tests.append(UNKNOWN)
         if "onset" in spec:
@@ -178,6 +178,12 @@ def condition(chart, spec):
     ):
         return Said(UNKNOWN)
     return answer
+
+
+def lately(chart, d, spec):
+    """Whether a diagnosis of an encounter alone is as recent as asked."""
+    asked = "told-within" in spec and d.told
+    return within(d.told, chart.day, spec["told-within"]) if asked else MET
 
 
 def lies_in(area, wanted):

@@ -231,6 +231,42 @@ def test_a_recording_bounds_the_onset(recorded: Any, spec: dict[str, Any], expec
     assert status_of(asks, known) == ("met" if "within" in spec else "not-met")
 
 
+VISIT = [{"coding": [{"code": "encounter-diagnosis"}]}]
+LISTED = [{"coding": [{"code": "problem-list-item"}]}]
+MET_ON = {"resourceType": "Encounter", "id": "e", "period": {"start": "2026-01-01"}}
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({"category": LISTED}, "met"),
+        ({"category": [*VISIT, *LISTED]}, "met"),
+        ({"category": None}, "met"),
+        ({"category": VISIT}, "not-met"),
+        ({"category": VISIT, "recordedDate": "2026-02-14"}, "met"),
+        ({"category": VISIT, "recordedDate": "2026-02-13"}, "not-met"),
+        ({"category": VISIT, "recordedDate": "2026-02"}, "unknown"),
+        ({"category": VISIT, "onsetDateTime": "2026-03-01", "recordedDate": "2020"}, "met"),
+        ({"category": VISIT, "onsetDateTime": None}, "met"),
+        (
+            {
+                "category": VISIT,
+                "onsetDateTime": None,
+                "encounter": {"reference": "Encounter/e"},
+            },
+            "not-met",
+        ),
+    ],
+)
+def test_a_diagnosis_of_an_encounter_alone_counts_for_so_many_days(
+    more: dict[str, Any], expected: str
+) -> None:
+    spec = {**LOW_BACK, "use": "safety", "told-within": 30}
+    context = context_of(condition("M54.50", **more), MET_ON)
+    assert ask("condition", spec, context).status == expected
+    assert ask("condition", {**LOW_BACK, "use": "safety"}, context).status == "met"
+
+
 def test_onset_is_not_after_recording() -> None:
     fact = condition("M54.50", onsetDateTime="2026", recordedDate="2026-01-20")
     assert status_of({**LOW_BACK, "onset": {"within": 30}}, fact) == "not-met"
