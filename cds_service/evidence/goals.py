@@ -19,6 +19,7 @@ from cds_service.record.model import Hole, Resource
 from cds_service.terminology import Measure
 
 DROPPED = frozenset({"cancelled", "rejected", "entered-in-error"})
+COMPLETED, ACHIEVED = "completed", "achieved"
 QUANTIFIED = ("detailQuantity", "detailRange", "detailRatio", "detailInteger")
 DAYS_OF_UNIT = {"d": 1, "wk": 7, "day": 1, "days": 1, "week": 7, "weeks": 7}
 MAX_DURATION = 36500
@@ -34,7 +35,8 @@ class Target(Struct, frozen=True):
 class Goal(Struct, frozen=True):
     """A goal that is neither cancelled nor in error.
 
-    `coded` tells whether anything coded says what it is about; else it is words alone.
+    `coded` tells whether anything coded says what it is about; else it is words alone. `open` is
+    one that is neither completed nor achieved.
     """
 
     categories: frozenset[str]
@@ -43,6 +45,7 @@ class Goal(Struct, frozen=True):
     targets: tuple[Target, ...]
     finding: Finding
     coded: bool
+    open: bool
 
 
 class Goals:
@@ -116,6 +119,7 @@ def _goal(facts: Facts, resource: Resource) -> Goal:
             via=fields.via(facts, _told(resource)),
         ),
         bool(categories),
+        fields.text(resource, "lifecycleStatus") != COMPLETED and ACHIEVED not in achievement,
     )
 
 
@@ -260,10 +264,11 @@ def _asked(spec: Spec) -> Judge:
     """Return what tells whether a goal is as asked; one target must satisfy all of it."""
     wanted = frozenset(fields.names(spec.get("achievement")))
     measurable, dated = bool(spec.get("measurable")), bool(spec.get("dated"))
+    only_open = bool(spec.get("open"))
     limit = (spec.get("due") or {}).get("within")
 
     def judge(context: Context, one: Goal) -> Status:
-        if wanted and not wanted & one.achievement:
+        if (wanted and not wanted & one.achievement) or (only_open and not one.open):
             return Status.NOT_MET
         if not (measurable or dated or limit is not None):
             return Status.MET

@@ -730,8 +730,10 @@ def goal_kept(chart, one, spec):
 
 
 def goal_asked(chart, one, spec):
-    wanted = set(names(spec.get("achievement")))
-    if wanted and not wanted & codes(one.get("achievementStatus")):
+    wanted, reached = set(names(spec.get("achievement"))), codes(one.get("achievementStatus"))
+    if wanted and not wanted & reached:
+        return NOT_MET
+    if spec.get("open") and (one["lifecycleStatus"] == "completed" or "achieved" in reached):
         return NOT_MET
     if not ({"measurable", "dated", "due"} & set(spec)):
         return MET

@@ -135,6 +135,20 @@ def test_goals_of_this_course_are_set_no_longer_before_it_than_courses_lie_apart
     assert asks({"started": "before-care"}, *record) == first
 
 
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({}, "met"),
+        ({"achieved": "improving"}, "met"),
+        ({"achieved": "achieved"}, "not-met"),
+        ({"lifecycleStatus": "completed"}, "not-met"),
+        ({"lifecycleStatus": "on-hold"}, "met"),
+    ],
+)
+def test_goals_that_are_open(more, expected):
+    assert asks({"open": True, "measurable": True}, goal(**more)) == expected
+
+
 def test_a_goal_in_words_alone_counts_by_its_day_too():
     spec = {"category": ["functional"], "uncoded": True, "started": "before-care"}
     words = goal(start=ago(5), targets=()) | {"category": []}
