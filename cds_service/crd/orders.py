@@ -52,10 +52,26 @@ def _without_stale(held: Sequence[Any], told: Sequence[Json]) -> list[Any]:
     kept = [*held]
     for new in told:
         old = [one for one in kept if _is_about(one, coverage_of(new))]
-        if len(old) == 1 and facts_of(old[0]) == facts_of(new):
+        if len(old) == 1 and (facts_of(old[0]) == facts_of(new) or _is_settled(old[0], new)):
             continue
         kept = [one for one in kept if one not in old] + [new]
     return kept
+
+
+def _is_settled(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether the assertion is the one on the order, and was authorized since: that stands."""
+    said = {
+        name: [part.get(value) for part in _parts(old) if part.get("url") == name]
+        for name, value in (("pa-needed", "valueCode"), ("satisfied-pa-id", "valueString"))
+    }
+    authorized = said["pa-needed"] == ["satisfied"] and len(said["satisfied-pa-id"]) == 1
+    return authorized and all(said["satisfied-pa-id"]) and _lasting(old) == _lasting(new)
+
+
+def _lasting(extension: Mapping[str, Any]) -> list[bytes]:
+    """Return what an authorization leaves as it was."""
+    kept = [one for one in _parts(extension) if one.get("url") not in TABLE["authorized"]]
+    return facts_of({"extension": kept})
 
 
 def _is_about(extension: Any, coverage: str | None) -> bool:

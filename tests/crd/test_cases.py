@@ -94,6 +94,35 @@ def test_the_demos_patients_are_answered_by_the_rules_and_once(name, version):
     assert ehr.call(carried(body, answer), version=version)["systemActions"] == []
 
 
+def granted(body, answer, **more):
+    """Return the call after the payer has authorized the orders under their assertions."""
+    made = carried(body, answer)
+    for entry in made["context"]["draftOrders"]["entry"]:
+        for one in information_of(entry["resource"]):
+            kept = [p for p in one["extension"] if p["url"] not in ("pa-needed", "reason")]
+            satisfied = {"url": "pa-needed", "valueCode": "satisfied"}
+            number = {"url": "satisfied-pa-id", "valueString": "A-1"} | more
+            one["extension"] = [*kept, satisfied, number]
+    return made
+
+
+@pytest.mark.parametrize("version", ehr.VERSIONS)
+def test_an_authorization_granted_since_stands_as_long_as_nothing_changes(version):
+    body = ehr.request_of("cca-full-course")
+    body |= {"prefetch": ehr.prefetch_of(ehr.resources("cca-full-course"))}
+    answer = ehr.call(body, version=version)
+    (told,) = ehr.information(answer)
+    assert part(told, "pa-needed") == "auth-needed"
+    settled = granted(body, answer)
+    assert ehr.call(settled, version=version)["systemActions"] == []
+    changed = copy.deepcopy(settled)
+    orders_of(changed)[0]["occurrenceTiming"]["repeat"]["count"] += 1
+    for other in (granted(body, answer, valueString=""), changed):
+        (again,) = ehr.information(ehr.call(other, version=version))
+        assert part(again, "pa-needed") != "satisfied"
+        assert part(again, "satisfied-pa-id") is None
+
+
 @needs_shared
 @pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.stem)
 @pytest.mark.parametrize("version", ["2.0", "2.2"])
