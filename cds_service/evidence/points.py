@@ -23,6 +23,7 @@ from cds_service.terminology import Measure, promis
 
 USED = frozenset({"final", "amended", "corrected"})
 PRELIMINARY = "preliminary"
+PERSONS = ("Patient/", "RelatedPerson/")
 RAW = "-raw"
 OBSERVED, ANSWERED, SCORED = 0, 1, 2
 NO_ANSWERS: frozenset[str] = frozenset()
@@ -116,9 +117,16 @@ class Readings:
         found: list[Point] = []
         for observation in self.facts.record.of_type("Observation"):
             status = fields.text(observation, "status")
-            if status in USED or status == PRELIMINARY:
+            used = status in USED or status == PRELIMINARY
+            if used and not ("focus" in observation and self._is_of_another(observation)):
                 self._read(observation, status == PRELIMINARY, found)
         return found
+
+    def _is_of_another(self, observation: Resource) -> bool:
+        """Whether it measures somebody else, such as the child of the patient."""
+        patient = f"Patient/{self.facts.record.patient_id}"
+        focused = {fields.reference(one) or "" for one in fields.items(observation, "focus")}
+        return any(one.startswith(PERSONS) and one != patient for one in focused)
 
     def _read(self, observation: Resource, preliminary: bool, found: list[Point]) -> None:
         """Add what an Observation and its components say; note whether it answers one item."""

@@ -69,6 +69,22 @@ def test_status(state, found):
     assert asks({}, observation(ago(1), 6, status=state)) == found
 
 
+@pytest.mark.parametrize(
+    ("focus", "found"),
+    [
+        ([], "met"),
+        ([{"reference": "Patient/p"}], "met"),
+        ([{"reference": "https://ehr.example.org/fhir/Patient/p"}], "met"),
+        ([{"reference": "BodyStructure/knee"}], "met"),
+        ([{"display": "knee"}], "met"),
+        ([{"reference": "Patient/child"}], "not-met"),
+        ([{"reference": "RelatedPerson/child"}], "not-met"),
+    ],
+)
+def test_what_was_measured_of_somebody_else_does_not_count(focus, found):
+    assert asks({}, observation(ago(1), 6, focus=focus)) == found
+
+
 def test_a_preliminary_result_counts_for_safety_as_suspected():
     answer = ask("measure", {**PAIN, "use": "safety"}, observation(ago(1), 6, status="preliminary"))
     assert answer.status == "met"
