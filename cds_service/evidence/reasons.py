@@ -225,6 +225,9 @@ def unread_reasons(context: Context) -> tuple[Hole, ...]:
 
     One that is not on file is no hole: the order gives no reason then.
     """
+    found = context.facts.record.holes.get(REFERENCES, ())
+    if not found:
+        return ()
     named = (
         fields.reference(element)
         for order in context.group.orders
@@ -232,7 +235,6 @@ def unread_reasons(context: Context) -> tuple[Hole, ...]:
         if resolve(context.facts.record, order.resource, element) is None
     )
     kinds = {reference.split("/")[0] for reference in named if reference}
-    found = context.facts.record.holes.get(REFERENCES, ()) if kinds else ()
     return tuple(hole for hole in found if hole.query in kinds and hole.reason not in GONE)
 
 
