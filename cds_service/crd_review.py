@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, tzinfo
 
 from msgspec import structs
 
@@ -13,9 +13,9 @@ from cds_service.crd.members import Member, RefusalError, member_found, members_
 from cds_service.crd.options import lent_by
 from cds_service.crd.orders import considered
 from cds_service.crd.state import Assertion, Circumstances, is_stopped, state_of
-from cds_service.crd.table import parse_day
 from cds_service.evaluation import Evaluation
 from cds_service.evidence.codings import belongs
+from cds_service.evidence.dates import parse_days
 from cds_service.evidence.orders import OrderFact, OrderGroup, order_fact
 from cds_service.hooks.request import HookRequest
 from cds_service.observe.call import step
@@ -149,7 +149,7 @@ class CrdReview:
         )
         codes = payer.policy.codes if payer.policy else frozenset()
         state = state_of(evaluation, around)
-        return Assertion(evaluation, state, codes, _valid_until(payer, case.day))
+        return Assertion(evaluation, state, codes, _valid_until(payer, case.day, self.rules.zone))
 
     def _without_safety(self, case: Case, payer: Payer, evaluation: Evaluation) -> str | None:
         """Return the determination when no safety rule is asked, where one stops the order."""
@@ -228,9 +228,10 @@ def _not_listed(order: OrderFact, payer: Payer, day: date) -> Evaluation:
     return structs.replace(made, digest=digest(made, [order.resource]))
 
 
-def _valid_until(payer: Payer, day: date) -> str | None:
+def _valid_until(payer: Payer, day: date, zone: tzinfo) -> str | None:
     """Return the last day of coverage or policy, whichever comes first, where one is known."""
-    ends = [parse_day((payer.coverage.end or "")[:10]) if payer.coverage else None]
+    covered = parse_days(payer.coverage.end, zone) if payer.coverage else None
+    ends = [covered.last if covered and covered.exact else None]
     ends.append(payer.policy.end if payer.policy else None)
     known = [end for end in ends if end is not None and end >= day]
     return min(known).isoformat() if known else None

@@ -521,3 +521,20 @@ def test_the_assertion_expires_with_coverage_or_policy():
     told = ehr.only(ehr.sign("cca-01", version="2.2"))
     (coverage,) = ehr.resources("cca-01", "Coverage")
     assert part(told, "expiry-date") == coverage["period"]["end"]
+
+
+@pytest.mark.parametrize(
+    ("end", "last"),
+    [
+        ("2027-01-01T04:59:59Z", "2026-12-31"),
+        ("2026-12-31T23:59:59-08:00", "2026-12-31"),
+        ("9999-12-31T23:59:59Z", "9999-12-31"),
+        ("2026-12", None),
+        ("0001-01-01T00:00:00Z", None),
+    ],
+)
+def test_it_expires_on_the_day_at_the_site(end, last):
+    found = ehr.resources("cca-01")
+    for coverage in (one for one in found if one["resourceType"] == "Coverage"):
+        coverage["period"]["end"] = end
+    assert part(ehr.only(ehr.sign("cca-01", found=found, version="2.2")), "expiry-date") == last
