@@ -241,7 +241,7 @@ def _kept(spec: Spec) -> Judge:
 
 def _set(started: str, context: Context, one: Goal) -> Status:
     """Whether a goal was set when asked: for this course, of these by its first visit, or since."""
-    begun = fields.since(episode(context).anchor, one.start)
+    begun = _or_unread(context, fields.since(episode(context).anchor, one.start))
     if started == "since-care":
         return begun
     ours = _of_this_course(context, one)
@@ -255,9 +255,15 @@ def _of_this_course(context: Context, one: Goal) -> Status:
     """Whether a goal was set no longer before the first visit than episodes lie apart."""
     anchor = episode(context).anchor
     if anchor is None:
-        return Status.MET
+        return Status.UNKNOWN if fields.holes_of(context, *VISIT_KEYS) else Status.MET
     gap = fields.whole(context.numbers["episode-gap-days"])
-    return fields.since(anchor - timedelta(days=gap + 1), one.start)
+    return _or_unread(context, fields.since(anchor - timedelta(days=gap + 1), one.start))
+
+
+def _or_unread(context: Context, after: Status) -> Status:
+    """Whether a day lies after a first visit; visits not read could only make that one earlier."""
+    unread = after is Status.NOT_MET and fields.holes_of(context, *VISIT_KEYS)
+    return Status.UNKNOWN if unread else after
 
 
 def _asked(spec: Spec) -> Judge:

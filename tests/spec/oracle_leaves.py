@@ -721,12 +721,18 @@ def goal_kept(chart, one, spec):
     if "started" not in spec:
         return MET
     start, anchor = span(one.get("startDate")), chart.anchor()
-    begun = after(start, anchor)
+    doubt = UNKNOWN if chart.unread(*CARE) else None
+    begun = or_doubt(after(start, anchor), doubt)
     if spec["started"] == "since-care":
         return begun
     earliest = anchor and anchor - timedelta(days=int(chart.number("episode-gap-days")) + 1)
-    ours = after(start, earliest) if anchor else MET
+    ours = or_doubt(after(start, earliest), doubt) if anchor else doubt or MET
     return ours if spec["started"] == "this-course" else weakest([ours, turned(begun)])
+
+
+def or_doubt(status, doubt):
+    """A visit that was not read could only come before the first one that was."""
+    return doubt or status if status == NOT_MET else status
 
 
 def goal_asked(chart, one, spec):

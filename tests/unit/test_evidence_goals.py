@@ -162,6 +162,18 @@ def test_before_care_has_begun_every_goal_is_an_initial_one():
     assert asks({"started": "since-care"}, goal(start=ago(1))) == "not-met"
 
 
+@pytest.mark.parametrize("care", [[], [visit(ago(10))]], ids=["no visit read", "a visit read"])
+@pytest.mark.parametrize("key", ["procedures", "encounters"])
+def test_visits_that_were_not_read_could_only_make_the_course_begin_earlier(care, key):
+    def told(started, start):
+        return asks({"started": started}, goal(start=start), *care, unread=(key,))
+
+    assert told("before-care", ago(20)) == told("since-care", ago(20)) == "unknown"
+    assert told("before-care", ago(900)) == told("this-course", ago(900)) == "unknown"
+    assert told("since-care", ago(9)) == ("met" if care else "unknown")
+    assert told("this-course", ago(9)) == ("met" if care else "unknown")
+
+
 def test_evidence_and_holes():
     (finding,) = ask("goal", {"measurable": True}, goal(id="g", achieved="improving")).findings
     assert (finding.reference, finding.date) == ("Goal/g", ago(0))
