@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from msgspec import Struct
@@ -11,7 +11,7 @@ from msgspec import Struct
 from cds_service.evidence import fields
 from cds_service.evidence.answer import Answer, Finding, Status
 from cds_service.evidence.codings import data
-from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf
+from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf, once
 from cds_service.evidence.dates import Days
 from cds_service.evidence.visits import KEYS as VISIT_KEYS
 from cds_service.evidence.visits import episode
@@ -239,31 +239,46 @@ def _kept(spec: Spec) -> Judge:
     return keep
 
 
+class Course(Struct, frozen=True):
+    """The first visit of the course and the day before its goals; a visit may be `unread`."""
+
+    anchor: date | None
+    before: date | None
+    unread: bool
+
+    def goal_set_since(self, day: date | None, start: Days | None) -> Status:
+        """Whether a goal was set after a day; visits not read could only make it earlier."""
+        status = fields.since(day, start)
+        return Status.UNKNOWN if self.unread and status is Status.NOT_MET else status
+
+
+@once
+def _course(context: Context) -> Course:
+    """Return the present course; its goals were set no longer before it than courses lie apart."""
+    anchor = episode(context).anchor
+    gap = fields.whole(context.numbers["episode-gap-days"])
+    before = anchor - timedelta(days=gap + 1) if anchor else None
+    return Course(anchor, before, bool(fields.holes_of(context, *VISIT_KEYS)))
+
+
 def _set(started: str, context: Context, one: Goal) -> Status:
     """Whether a goal was set when asked: for this course, of these by its first visit, or since."""
-    begun = _or_unread(context, fields.since(episode(context).anchor, one.start))
+    course = _course(context)
+    begun = course.goal_set_since(course.anchor, one.start)
     if started == "since-care":
         return begun
-    ours = _of_this_course(context, one)
+    ours = _of(course, one)
     if started == "this-course":
         return ours
     before = {Status.MET: Status.NOT_MET, Status.NOT_MET: Status.MET}.get(begun, begun)
     return fields.weakest([ours, before])
 
 
-def _of_this_course(context: Context, one: Goal) -> Status:
-    """Whether a goal was set no longer before the first visit than episodes lie apart."""
-    anchor = episode(context).anchor
-    if anchor is None:
-        return Status.UNKNOWN if fields.holes_of(context, *VISIT_KEYS) else Status.MET
-    gap = fields.whole(context.numbers["episode-gap-days"])
-    return _or_unread(context, fields.since(anchor - timedelta(days=gap + 1), one.start))
-
-
-def _or_unread(context: Context, after: Status) -> Status:
-    """Whether a day lies after a first visit; visits not read could only make that one earlier."""
-    unread = after is Status.NOT_MET and fields.holes_of(context, *VISIT_KEYS)
-    return Status.UNKNOWN if unread else after
+def _of(course: Course, one: Goal) -> Status:
+    """Whether a goal was set for the course; before its first visit, every goal is."""
+    if course.anchor is None and not course.unread:
+        return Status.MET
+    return course.goal_set_since(course.before, one.start)
 
 
 def _asked(spec: Spec) -> Judge:
