@@ -7,6 +7,7 @@ what docs/policy-format.md and the conventions G-01 to G-25 say, and nothing of 
 from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
+from functools import cached_property
 from math import floor
 
 from tests.spec.oracle_chart import MET, NA, NOT_MET, TERMS, UNKNOWN, Found, sets, span, table
@@ -107,6 +108,7 @@ class Oracle:
         self.acknowledged = acknowledged or {}
         self.expressions = data.get("expressions", {})
         self.known = {}
+        self.named = {}
 
     # Expressions.
 
@@ -126,7 +128,7 @@ class Oracle:
         if word == "always":
             return Said(MET)
         if word == "named":
-            return self.ask(self.expressions[argument])
+            return self.ask_named(argument)
         if word == "criterion":
             return self.ask_criterion(argument)
         if word == "open-finding":
@@ -137,6 +139,11 @@ class Oracle:
         if word in ("all", "any", "at-least"):
             return self.combined(word, argument)
         return ask_leaf(self.chart, word, self.resolve(argument))
+
+    def ask_named(self, name):
+        if name not in self.named:
+            self.named[name] = self.ask(self.expressions[name])
+        return self.named[name]
 
     def combined(self, word, argument):
         parts = [self.ask(one) for one in (argument["of"] if word == "at-least" else argument)]
@@ -185,14 +192,15 @@ class Oracle:
 
     # Criteria.
 
+    @cached_property
     def entries(self):
-        """Return the criteria that structured data can decide."""
+        """The criteria that structured data can decide."""
         criteria = self.data["criteria"]
         return {n: e for n, e in criteria.items() if not any(word in e for word in UNDECIDED)}
 
     def criterion(self, name):
         if name not in self.known:
-            self.known[name] = self.judged(name, self.entries()[name])
+            self.known[name] = self.judged(name, self.entries[name])
         return self.known[name]
 
     def judged(self, name, entry):
@@ -507,7 +515,7 @@ class Oracle:
 
     def verdict(self):
         """Return determination, criteria, missing items and safety findings (G-02)."""
-        listed = [(name, self.criterion(name).status) for name in self.entries()]
+        listed = [(name, self.criterion(name).status) for name in self.entries]
         found = [(name, rule, seen, holes) for name, rule, seen, holes in self.raised()]
         for name, rule, seen, holes in found:
             stopped = any(one.effect == "stop" for one in seen)
@@ -549,7 +557,7 @@ class Oracle:
         return asked | {item for _, _, seen, _ in found for one in seen for item in one.asks}
 
     def members(self, name):
-        entry = self.entries()[name]
+        entry = self.entries[name]
         if "at-least" in entry:
             return "at-least", entry["at-least"]["of"]
         word = next((w for w in ("all", "any") if w in entry), None)
@@ -578,7 +586,7 @@ class Oracle:
         heard = self.heard(self.data["root"])
         reached = self.reached(self.data["root"])
         asked = {item for name in heard for item in self.criterion(name).advises}
-        for name in self.entries():
+        for name in self.entries:
             if name not in reached:
                 asked |= {*self.criterion(name).asks, *self.criterion(name).advises}
         asked |= {item for _, _, seen, _ in found for one in seen for item in one.advises}

@@ -34,6 +34,12 @@ def chart(name):
     return CHARTS[name]
 
 
+@cache
+def usual(name):
+    """Return what a chart comes to as it stands."""
+    return outcomes(CHARTS[name])
+
+
 def about(chart, kind, **content):
     patient = {"reference": f"Patient/{chart.patient}"}
     return {"resourceType": kind, "id": f"unrelated-{kind.lower()}", "subject": patient, **content}
@@ -126,7 +132,7 @@ def unrelated(chart):
 @every_chart
 def test_what_is_unrelated_changes_nothing(chart):
     more = chart.with_(resources=(*chart.resources, *unrelated(chart)))
-    assert outcomes(more) == outcomes(chart)
+    assert outcomes(more) == usual(chart.name)
 
 
 def mistaken(resource):
@@ -144,7 +150,7 @@ def mistaken(resource):
 @every_chart
 def test_a_twin_entered_in_error_changes_nothing(chart):
     twins = tuple(mistaken(r) for r in chart.resources if r["resourceType"] not in INCIDENTAL)
-    assert outcomes(chart.with_(resources=(*chart.resources, *twins))) == outcomes(chart)
+    assert outcomes(chart.with_(resources=(*chart.resources, *twins))) == usual(chart.name)
 
 
 def of_somebody_else(resource):
@@ -166,7 +172,7 @@ def test_another_patients_data_are_never_used(chart):
     unmarked = PatientRecord(
         mixed.patient_id, mixed.by_type, mixed.by_reference, alone.holes, retracted=mixed.retracted
     )
-    assert outcomes(chart, unmarked) == outcomes(chart)
+    assert outcomes(chart, unmarked) == usual(chart.name)
 
 
 # Other days, other order, other ways to write the same.
@@ -199,13 +205,13 @@ def by_four_years(value):
 def test_four_years_later_all_is_the_same(chart):
     later = moved(chart, FOUR_YEARS)
     later = later.with_(resources=tuple(by_four_years(list(later.resources))))
-    assert outcomes(later) == outcomes(chart)
+    assert outcomes(later) == usual(chart.name)
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if not has_partial_dates(CHARTS[n].resources)])
 @pytest.mark.parametrize("days", [-11, 3])
 def test_some_days_later_all_is_the_same(days, chart):
-    assert outcomes(moved(chart, days)) == outcomes(chart)
+    assert outcomes(moved(chart, days)) == usual(chart.name)
 
 
 @every_chart
@@ -213,13 +219,13 @@ def test_the_order_of_pages_does_not_matter(chart):
     shuffled = list(chart.resources)
     random.Random(chart.name).shuffle(shuffled)
     for resources in (reversed(chart.resources), shuffled):
-        assert outcomes(chart.with_(resources=tuple(resources))) == outcomes(chart)
+        assert outcomes(chart.with_(resources=tuple(resources))) == usual(chart.name)
 
 
 @every_chart
 def test_a_resource_that_comes_twice_counts_once(chart):
     twice = (*chart.resources, *copy.deepcopy(chart.resources))
-    assert outcomes(chart.with_(resources=twice)) == outcomes(chart)
+    assert outcomes(chart.with_(resources=twice)) == usual(chart.name)
 
 
 def contained(holder, name, element, known):
@@ -267,7 +273,7 @@ def test_contained_resources_count_as_those_beside(chart):
             contained(resource, "reason", element, known)
     held = [r for r in resources if r["resourceType"] != "Organization"]
     inside = chart.with_(resources=tuple(held), orders=tuple(orders))
-    assert outcomes(inside) == outcomes(chart)
+    assert outcomes(inside) == usual(chart.name)
 
 
 @every_chart
@@ -276,7 +282,7 @@ def test_absolute_references_count_as_relative_ones(chart):
         return f"https://ehr.example.org/fhir/{text}" if key == "reference" else text
 
     resources = tuple(mapped(list(chart.resources), change))
-    assert outcomes(chart.with_(resources=resources)) == outcomes(chart)
+    assert outcomes(chart.with_(resources=resources)) == usual(chart.name)
 
 
 # Holes.
@@ -352,9 +358,11 @@ def worsened(before, after):
 @pytest.mark.parametrize("empty", [True, False], ids=["failed", "cut off"])
 @every_chart
 def test_nothing_rests_on_a_hole(chart, empty):
-    record, whole = chart.record, outcomes(chart)
+    record, whole = chart.record, usual(chart.name)
     wrong = []
     for key in keys_read(whole):
+        if empty and not lost(chart, key):
+            continue  # cut off after nothing: the other case
         found = outcomes(chart, with_hole(chart, record, key, empty=empty))
         wrong += [(key, said) for each in whole for said in worsened(whole[each], found[each])]
     assert wrong == []
