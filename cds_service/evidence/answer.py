@@ -19,6 +19,14 @@ class Status(StrEnum):
     UNKNOWN = "unknown"
     NA = "not-applicable"
 
+    @property
+    def opposite(self) -> Status:
+        """What a negation makes of it; what is unknown or does not apply stays so."""
+        return _OPPOSITE.get(self, self)
+
+
+_OPPOSITE = {Status.MET: Status.NOT_MET, Status.NOT_MET: Status.MET}
+
 
 class Finding(Struct, frozen=True):
     """A fact with its evidence.

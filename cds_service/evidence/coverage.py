@@ -72,14 +72,16 @@ class CoverageFact:
     @property
     def plan_name(self) -> str | None:
         """The plan as the payer writes it: the name of its class, the plan's before others."""
-        ranked = sorted(self.plan_classes, key=lambda one: one[0] != "plan")
-        return next((name for _, _, name in ranked if name), None)
+        return next((name for _, _, name in self._ranked if name), None)
+
+    @property
+    def _ranked(self) -> list[tuple[str, str, str | None]]:
+        return sorted(self.plan_classes, key=lambda one: one[0] != "plan")
 
     @property
     def called(self) -> str | None:
         """What tells it from another coverage of the payer: plan or class, else its type."""
-        ranked = sorted(self.plan_classes, key=lambda one: one[0] != "plan")
-        return self.plan_name or next((value for _, value, _ in ranked), self.kind)
+        return self.plan_name or next((value for _, value, _ in self._ranked), self.kind)
 
     @property
     def tells_who_pays(self) -> bool:

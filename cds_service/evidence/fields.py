@@ -18,6 +18,8 @@ from cds_service.terminology.dialect import BARE, WORDS
 Coding = tuple[str | None, str]
 NUMERIC_TEXT_LIMIT = 40
 LONGEST_EXPONENT = 4
+PERSONS = ("Patient/", "RelatedPerson/")
+"""How a reference begins to a patient or to somebody beside a patient."""
 
 
 def items(resource: object, name: str) -> Sequence[dict[str, Any]]:

@@ -270,8 +270,7 @@ def _set(started: str, context: Context, one: Goal) -> Status:
     ours = _of(course, one)
     if started == "this-course":
         return ours
-    before = {Status.MET: Status.NOT_MET, Status.NOT_MET: Status.MET}.get(begun, begun)
-    return fields.weakest([ours, before])
+    return fields.weakest([ours, begun.opposite])
 
 
 def _of(course: Course, one: Goal) -> Status:

@@ -23,7 +23,6 @@ ENDED = frozenset({"stopped", COMPLETED, "on-hold"})
 KEY = "medications"
 MEANT = frozenset({"proposal", "plan", "option"})
 """Intents of what nobody takes, save for a plan by which a patient reports to take it."""
-SELVES = ("Patient/", "RelatedPerson/")
 DAYS_OF_UNIT = {"d": 1, "day": 1, "days": 1, "wk": 7, "week": 7, "weeks": 7}
 MILLIGRAM = frozenset({"mg", "milligram", "milligrams"})
 
@@ -79,7 +78,7 @@ def _reported(resource: Resource) -> bool:
     if isinstance(told, bool):
         return told
     asked = fields.reference(fields.item(resource, "requester"))
-    return "reportedReference" in resource or not asked or asked.startswith(SELVES)
+    return "reportedReference" in resource or not asked or asked.startswith(fields.PERSONS)
 
 
 def _course(facts: Facts, resource: Resource) -> Course:

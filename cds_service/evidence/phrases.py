@@ -101,6 +101,10 @@ def _any_of(phrases: tuple[str, ...]) -> re.Pattern[str] | None:
 
 
 def _compiled(phrases: Iterable[str]) -> re.Pattern[str]:
-    plain = (_SPACE.sub(" ", one) for one in phrases)
-    longest_first = sorted(map(re.escape, plain), key=len, reverse=True)
+    return whole_words(_SPACE.sub(" ", one) for one in phrases)
+
+
+def whole_words(words: Iterable[str]) -> re.Pattern[str]:
+    """Return what finds any of the words, or of several words, where no letter stands beside it."""
+    longest_first = sorted(map(re.escape, words), key=len, reverse=True)
     return re.compile(rf"(?<!\w)(?:{'|'.join(longest_first)})(?!\w)")

@@ -23,7 +23,6 @@ from cds_service.terminology import Measure, promis
 
 USED = frozenset({"final", "amended", "corrected"})
 PRELIMINARY = "preliminary"
-PERSONS = ("Patient/", "RelatedPerson/")
 RAW = "-raw"
 OBSERVED, ANSWERED, SCORED = 0, 1, 2
 NO_ANSWERS: frozenset[str] = frozenset()
@@ -126,7 +125,7 @@ class Readings:
         """Whether it measures somebody else, such as the child of the patient."""
         patient = f"Patient/{self.facts.record.patient_id}"
         focused = {fields.reference(one) or "" for one in fields.items(observation, "focus")}
-        return any(one.startswith(PERSONS) and one != patient for one in focused)
+        return any(one.startswith(fields.PERSONS) and one != patient for one in focused)
 
     def _read(self, observation: Resource, preliminary: bool, found: list[Point]) -> None:
         """Add what an Observation and its components say; note whether it answers one item."""

@@ -9,6 +9,7 @@ from functools import lru_cache
 from cds_service.evidence import fields
 from cds_service.evidence.codings import data
 from cds_service.evidence.context import Facts
+from cds_service.evidence.phrases import whole_words
 from cds_service.record.model import Resource
 
 
@@ -39,5 +40,4 @@ def _says(words: Iterable[str]) -> bool:
 
 @lru_cache(maxsize=1)
 def _pattern() -> re.Pattern[str]:
-    words = "|".join(map(re.escape, data("routes.yaml")["words"]))
-    return re.compile(rf"(?<!\w)(?:{words})(?!\w)")
+    return whole_words(data("routes.yaml")["words"])

@@ -34,7 +34,7 @@ def verdict_of(spec: Spec) -> VerdictOn:
 def _falling_short(reaching: VerdictOn) -> VerdictOn:
     def verdict_on(context: Context, measure: Measure) -> Verdict:
         reached = reaching(context, measure)
-        return lambda change: _opposite(reached(change))
+        return lambda change: reached(change).opposite
 
     return verdict_on
 
@@ -137,7 +137,3 @@ def reached_at(context: Context, measure: Measure, base: Fraction, size: object)
     if least is None:
         return None
     return base - least if measure.better == LOWER else base + least
-
-
-def _opposite(status: Status) -> Status:
-    return {Status.MET: Status.NOT_MET, Status.NOT_MET: Status.MET}.get(status, status)

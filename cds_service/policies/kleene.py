@@ -9,8 +9,6 @@ from cds_service.evidence.answer import Answer, Finding, Status
 from cds_service.evidence.context import Context, Leaf
 from cds_service.record.model import Hole
 
-_OPPOSITE = {Status.MET: Status.NOT_MET, Status.NOT_MET: Status.MET}
-
 
 def all_status(statuses: Iterable[Status]) -> Status:
     """All must be met."""
@@ -73,8 +71,7 @@ def opposite(part: Leaf) -> Leaf:
 
     def ask(context: Context) -> Answer:
         answer = part(context)
-        turned = _OPPOSITE.get(answer.status, answer.status)
-        return Answer(turned, answer.findings, answer.holes)
+        return Answer(answer.status.opposite, answer.findings, answer.holes)
 
     return ask
 
