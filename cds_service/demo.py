@@ -38,7 +38,7 @@ def _outside(settings: Settings) -> Outside:
         known = is_loopback(base) or any(lies_under(base, server) for server in named)
         return known and is_base(base)
 
-    return Outside(fhir_session(verify=certificates(settings)), allowed, named)
+    return Outside(fhir_session(ca_file=certificates(settings)), allowed, named)
 
 
 def _tell_time(app: Flask) -> None:

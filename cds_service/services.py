@@ -79,7 +79,7 @@ def _reader(settings: Settings, rules: Rules) -> RecordReader:
     asked = catalogue_of(rules.terminology.site)
     return RecordReader(
         _pool(settings),
-        session=fhir_session(verify=certificates(settings)),
+        session=fhir_session(ca_file=certificates(settings)),
         limits=limits,
         catalogue=asked,
         watch=Watch(),
@@ -95,9 +95,9 @@ def _pool(settings: Settings) -> FetchPool:
     return FetchPool(settings.fetch_workers, waiting=callers * QUERIES, callers=callers)
 
 
-def certificates(settings: Settings) -> bool | str:
-    """Return what other servers' certificates are checked with, as requests takes it."""
-    return str(settings.ca_file) if settings.ca_file else True
+def certificates(settings: Settings) -> str | None:
+    """Return the file that other servers' certificates are checked with, if a site names one."""
+    return str(settings.ca_file) if settings.ca_file else None
 
 
 def rules_of(settings: Settings) -> Rules:

@@ -7,23 +7,20 @@ its headers drop by drop holds nobody longer than one that is silent.
 
 from __future__ import annotations
 
-import io
 import logging
+import re
 import socket
 from collections.abc import Mapping
-from functools import partial
-from http.client import HTTPResponse
+from contextlib import suppress
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from time import monotonic
-from typing import Any, Self
+from typing import Any
+from urllib.parse import quote, urlsplit
 
-import requests
-from requests.adapters import HTTPAdapter
-from requests.utils import default_headers
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import NewConnectionError
-from urllib3.util import Timeout
+import certifi
+import pycurl
+
+from cds_service.failure import failure
 
 log = logging.getLogger(__name__)
 
@@ -34,51 +31,120 @@ _METADATA = frozenset(map(ip_address, ("fd00:ec2::254", "100.100.100.200", "192.
 
 Address = IPv4Address | IPv6Address
 
+_IN_URLS = "!#$%&'()*+,/:;=?@[]~"
+_UNPRINTABLE = re.compile(r"[^ -~]")
+_STATUS = re.compile(rb"HTTP/[\d.]+ (\d{3})")
+_STOP = -1
+_ALWAYS: Mapping[int, Any] = {
+    pycurl.ACCEPT_ENCODING: "gzip, deflate",
+    pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_1_1,
+    pycurl.NOSIGNAL: 1,  # which only a main thread could take
+    pycurl.PROTOCOLS: pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS,
+    pycurl.PROXY: "",  # not one of the environment either
+    pycurl.USERAGENT: "massage-cds",
+}
+_CALLED = (pycurl.OPENSOCKETFUNCTION, pycurl.HEADERFUNCTION, pycurl.WRITEFUNCTION)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server answered: a body only with status 200, `location` where it sends us instead."""
+
+    status: int
+    body: bytes
+    location: str | None = None
+
+
+class TransportError(Exception):
+    """A request that brought no answer; its text is the short reason.
+
+    "timeout", "not-allowed" (the name leads to an address that may not be called), "too-large",
+    "truncated" (it ended too early) or "connection".
+    """
+
 
 class Session:
-    """Asks with GET over pooled connections, and adds nothing of its own.
+    """Asks with GET over connections that it keeps, and adds nothing of its own.
 
-    No cookie, no proxy, no .netrc, and no redirect is followed: a `requests.Session` that is told
-    all that still spends most of its time on finding out, and reads the whole body of a redirect,
-    however long it is and however slowly it comes. `verify` is as in requests: True, or the path of
-    a CA bundle.
+    No cookie, no proxy, no .netrc, and no redirect is followed. `ca_file` is the path of the
+    certificates that other servers' are checked with; without it they are certifi's. At most
+    `connections` wait for their next use.
     """
 
     def __init__(
         self,
         connections: int = 32,
-        verify: bool | str = True,
+        ca_file: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        # below, urllib3 logs URLs with patient ids
-        logging.getLogger("urllib3").setLevel(logging.ERROR)
-        self._verify = verify
-        self._headers = {**default_headers(), **(headers or {})}
-        self._adapter = GuardedAdapter(pool_connections=connections, pool_maxsize=connections)
+        self._most_idle = connections
+        self._ca_file = ca_file or certifi.where()
+        self._headers = dict(headers or {})
+        self._idle: list[_Line] = []
 
     def get(
-        self, url: str, timeout: float, headers: Mapping[str, str] | None = None
-    ) -> requests.Response:
-        """Return the answer with its body still to be read; raises requests.RequestException.
+        self,
+        url: str,
+        timeout: float,
+        headers: Mapping[str, str] | None = None,
+        *,
+        most_bytes: int,
+    ) -> Answer:
+        """Return the answer; raises TransportError.
 
-        `timeout` are the seconds for connection and answer together.
+        `timeout` are the seconds for connection and answer together, `most_bytes` how long a body
+        may be, unpacked.
         """
-        asked = requests.PreparedRequest()
-        asked.prepare_method("GET")
-        asked.prepare_url(url, None)
-        asked.prepare_headers({**self._headers, **(headers or {})})
-        together: Any = Timeout(total=timeout)
-        return self._adapter.send(asked, stream=True, timeout=together, verify=self._verify)
+        line = self._line()
+        try:
+            return line.get(url, timeout, {**self._headers, **(headers or {})}, most_bytes)
+        finally:
+            if len(self._idle) < self._most_idle:
+                self._idle.append(line)
+            else:
+                line.close()
+
+    def _line(self) -> _Line:
+        # The one used last: its connection is the likeliest to be open still.
+        with suppress(IndexError):
+            return self._idle.pop()
+        return _Line(self._ca_file)
+
+
+class _Line:
+    """A handle of libcurl with its connections, for one request at a time."""
+
+    def __init__(self, ca_file: str) -> None:
+        self._curl = pycurl.Curl()
+        for option, value in _ALWAYS.items():
+            self._curl.setopt(option, value)
+        self._curl.setopt(pycurl.CAINFO, ca_file)
+
+    def get(self, url: str, timeout: float, headers: Mapping[str, str], most: int) -> Answer:
+        asked = _Asked(urlsplit(url).hostname or "", most)
+        try:
+            self._prepare(url, timeout, headers, asked)
+            self._curl.perform()
+        except pycurl.error as error:
+            if asked.wants_body:
+                raise TransportError(asked.reason(int(error.args[0]))) from None
+        finally:  # what waits for its next use holds nothing of a patient, and no token
+            self._curl.setopt(pycurl.URL, "")
+            for option in (pycurl.HTTPHEADER, *_CALLED):
+                self._curl.unsetopt(option)
+        return asked.answer()
+
+    def _prepare(self, url: str, timeout: float, headers: Mapping[str, str], asked: _Asked) -> None:
+        self._curl.setopt(pycurl.URL, quote(url, safe=_IN_URLS))
+        self._curl.setopt(pycurl.HTTPHEADER, [_header(*one) for one in headers.items()])
+        self._curl.setopt(pycurl.TIMEOUT_MS, max(1, round(timeout * 1000)))
+        for option, called in zip(
+            _CALLED, (asked.open, asked.take_header, asked.take), strict=True
+        ):
+            self._curl.setopt(option, called)
 
     def close(self) -> None:
-        """End all connections that wait in the pool."""
-        self._adapter.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        self._curl.close()
 
 
 def may_connect(host: str, address: str) -> bool:
@@ -112,79 +178,65 @@ def _address(text: str) -> Address | None:
     return found.ipv4_mapped or found.sixtofour or found
 
 
-class RefusedAddressError(NewConnectionError):
-    """A name that leads to an address that may not be called."""
+class _Asked:
+    """One request under way, as libcurl tells of it."""
+
+    def __init__(self, host: str, most: int) -> None:
+        self._host, self._most = host, most
+        self._status = 0
+        self._body = bytearray()
+        self._location: str | None = None
+        self._fault: str | None = None
+
+    @property
+    def wants_body(self) -> bool:
+        """Whether the answer is of use with its whole body only."""
+        return self._status <= 200
+
+    def open(self, _: int, to: tuple[int, int, int, tuple[Any, ...]]) -> socket.socket | int:
+        *kind, address = to
+        if not may_connect(self._host, _text(address[0])):
+            log.warning("%s leads to an address that may not be called", self._host)
+            self._fault = "not-allowed"
+            return pycurl.SOCKET_BAD
+        try:
+            return socket.socket(*kind)
+        except OSError as error:
+            log.error("no connection can be made: %s", failure(error))
+            return pycurl.SOCKET_BAD
+
+    def take_header(self, line: bytes) -> int | None:
+        name, _, value = line.partition(b":")
+        if status := _STATUS.match(line):
+            self._status = int(status[1])
+        elif name.lower() == b"location":
+            self._location = value.strip().decode("latin-1")
+        elif not line.strip() and not self.wants_body:
+            return _STOP
+        return None
+
+    def take(self, part: bytes) -> int | None:
+        self._body += part
+        if len(self._body) > self._most:
+            self._fault = "too-large"
+            return _STOP
+        return None
+
+    def reason(self, code: int) -> str:
+        if code == pycurl.E_OPERATION_TIMEDOUT:
+            return "timeout"
+        cut = self._body or code == pycurl.E_PARTIAL_FILE
+        return self._fault or ("truncated" if cut else "connection")
+
+    def answer(self) -> Answer:
+        return Answer(self._status, bytes(self._body), self._location)
 
 
-class _Bounded(io.RawIOBase):
-    """What a socket sends until a moment of `time.monotonic()`; then TimeoutError."""
-
-    def __init__(self, raw: io.RawIOBase, sock: socket.socket, ends: float) -> None:
-        self._raw, self._sock, self._ends = raw, sock, ends
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        left = self._ends - monotonic()
-        if left <= 0:
-            raise TimeoutError("the answer took too long")
-        self._sock.settimeout(left)
-        return self._raw.readinto(buffer)
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
+def _text(address: str | bytes) -> str:
+    return address if isinstance(address, str) else address.decode("ascii")
 
 
-class _BoundedResponse(HTTPResponse):
-    """An answer whose headers and body together have to arrive by `ends`."""
-
-    def __init__(self, sock: socket.socket, *args: Any, ends: float, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        self.fp = io.BufferedReader(_Bounded(self.fp.detach(), sock, ends))
-
-
-class _Guarded(HTTPConnection):
-    def _new_conn(self) -> socket.socket:
-        sock = super()._new_conn()
-        if may_connect(self.host, sock.getpeername()[0]):
-            return sock
-        sock.close()
-        log.warning("%s leads to an address that may not be called", self.host)
-        raise RefusedAddressError(self, "the name leads to an address that may not be called")
-
-    def getresponse(self) -> Any:
-        # Each read has a timeout of its own in the standard library: a drop at a time beats it.
-        if isinstance(self.timeout, int | float):
-            ends = monotonic() + self.timeout
-            bounded: Any = partial(_BoundedResponse, ends=ends)
-            self.response_class = bounded
-        return super().getresponse()
-
-
-class _GuardedTls(_Guarded, HTTPSConnection):
-    pass
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Guarded
-
-
-class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _GuardedTls
-
-
-class GuardedAdapter(HTTPAdapter):
-    """Connects to addresses that may be called."""
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Make the pools."""
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
-
-
-def is_refused(error: requests.ConnectionError) -> bool:
-    """Whether a connection failed because its address may not be called."""
-    cause = error.args[0] if error.args else None
-    return isinstance(getattr(cause, "reason", cause), RefusedAddressError)
+def _header(name: str, value: str) -> str:
+    if _UNPRINTABLE.search(value):
+        raise TransportError("not-allowed")
+    return f"{name}: {value}"

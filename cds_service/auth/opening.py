@@ -29,11 +29,14 @@ _LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """How keys are had: `grace` seconds that old ones serve, `verify` as in requests; the clocks
-    give seconds since 1970 and seconds that never jump."""
+    """How keys are had.
+
+    `grace` are the seconds that old ones serve, `ca_file` is as in `transport.Session`; the clocks
+    give seconds since 1970 and seconds that never jump.
+    """
 
     grace: float
-    verify: bool | str = True
+    ca_file: str | None = None
     now: Callable[[], float] = time
     clock: Callable[[], float] = monotonic
 
@@ -103,7 +106,7 @@ def _source(client: Client, trust: Trust) -> KeySource:
         load = from_file(client.jwks)
     else:
         assert client.jku
-        load = from_url(client.jku, verify=trust.verify)
+        load = from_url(client.jku, ca_file=trust.ca_file)
     return KeySource(client.iss, load, _reader(client), trust.grace, trust.clock)
 
 

@@ -10,9 +10,7 @@ from pathlib import Path
 from threading import Lock
 from time import monotonic
 
-import requests
 from jwt import PyJWK
-from urllib3.exceptions import HTTPError
 
 from cds_service import transport
 from cds_service.auth.keys import Keys, KeysError, NoKeysError
@@ -24,7 +22,13 @@ UNKNOWN_SECONDS = 5.0
 RETRY_SECONDS = 30.0
 FETCH_SECONDS = 2.0
 MOST_BYTES = 256 * 1024
-_CHUNK = 16384
+_REASONS = {
+    "timeout": "too slow",
+    "too-large": f"longer than {MOST_BYTES} bytes",
+    "truncated": "ended too early",
+    "connection": "could not be reached",
+    "not-allowed": "leads to an address that may not be called",
+}
 
 Load = Callable[[], bytes]
 Read = Callable[[bytes], Keys]
@@ -118,37 +122,20 @@ def from_file(path: Path) -> Load:
     return load
 
 
-def from_url(url: str, *, verify: bool | str = True, seconds: float = FETCH_SECONDS) -> Load:
+def from_url(url: str, *, ca_file: str | None = None, seconds: float = FETCH_SECONDS) -> Load:
     """Return what fetches a key set: one GET, no redirect, at most `seconds` and 256 KiB.
 
-    `verify` is as in requests: True, or the path of a file of certificates.
+    `ca_file` is as in `transport.Session`.
     """
+    session = transport.Session(1, ca_file)
 
     def load() -> bytes:
         try:
-            return _fetch(url, verify, seconds)
-        except (requests.RequestException, HTTPError) as error:
-            raise SourceError(f"{url}: {type(error).__name__}") from None
+            answer = session.get(url, seconds, most_bytes=MOST_BYTES)
+        except transport.TransportError as error:
+            raise SourceError(f"{url}: {_REASONS[str(error)]}") from None
+        if answer.status != 200:
+            raise SourceError(f"{url}: HTTP status {answer.status}")
+        return answer.body
 
     return load
-
-
-def _fetch(url: str, verify: bool | str, seconds: float) -> bytes:
-    ends = monotonic() + seconds
-    with transport.Session(1, verify) as session:
-        answer = session.get(url, seconds)
-        with answer:
-            if answer.status_code != 200:
-                raise SourceError(f"{url}: HTTP status {answer.status_code}")
-            return _body(answer, url, ends)
-
-
-def _body(answer: requests.Response, url: str, ends: float) -> bytes:
-    body = bytearray()
-    while chunk := answer.raw.read1(_CHUNK, decode_content=True):
-        body += chunk
-        if len(body) > MOST_BYTES:
-            raise SourceError(f"{url}: longer than {MOST_BYTES} bytes")
-        if monotonic() > ends:
-            raise SourceError(f"{url}: too slow")
-    return bytes(body)

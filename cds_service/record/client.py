@@ -14,8 +14,6 @@ from typing import Any
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 import orjson
-import requests
-from urllib3.exceptions import HTTPError, IncompleteRead, ProtocolError, ReadTimeoutError
 
 from cds_service import transport
 from cds_service.failure import failure
@@ -27,7 +25,6 @@ ACCEPT = "application/fhir+json"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _RETRY_FORM = ("http-400", "http-422")
 _REDIRECTS = (301, 302, 303, 307, 308)
-_CHUNK = 65536
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +48,11 @@ class FetchError(Exception):
     """A request that brought nothing; its text is the short reason."""
 
 
-def fhir_session(connections: int = 32, verify: bool | str = True) -> transport.Session:
-    """Return the session the process shares; `verify` is True, or the path of a CA bundle."""
+def fhir_session(connections: int = 32, ca_file: str | None = None) -> transport.Session:
+    """Return the session the process shares; `ca_file` is as in `transport.Session`."""
     # HAPI answers a repeated search from memory for a minute unless told not to
     headers = {"Accept": ACCEPT, "Cache-Control": "no-cache"}
-    return transport.Session(connections, verify, headers)
+    return transport.Session(connections, ca_file, headers)
 
 
 @dataclass(frozen=True)
@@ -144,54 +141,23 @@ class FhirClient:
 
     def _body(self, url: str) -> bytes:
         for _ in range(2):
-            with self._answer(url) as answer:
-                if answer.status_code not in _REDIRECTS:
-                    return self._checked(answer)
-                url = _joined(url, answer.headers.get("Location", ""))
+            answer = self._answer(url)
+            if answer.status == 200:
+                return answer.body
+            if answer.status not in _REDIRECTS:
+                raise FetchError(f"http-{answer.status}")
+            url = _joined(url, answer.location or "")
         raise FetchError("not-allowed")
 
-    def _checked(self, answer: requests.Response) -> bytes:
-        if answer.status_code != 200:
-            raise FetchError(f"http-{answer.status_code}")
-        return self._read(answer)
-
-    def _answer(self, url: str) -> requests.Response:
+    def _answer(self, url: str) -> transport.Answer:
         if not self.within(url):
             raise FetchError("not-allowed")
-        try:
-            return self._get(url)
-        except requests.ConnectionError as error:
-            if not _was_closed(error):
-                raise FetchError(_reason_of(error)) from None
-        except requests.RequestException as error:
-            raise FetchError(_reason_of(error)) from None
-        return self._again(url)
-
-    def _again(self, url: str) -> requests.Response:
-        try:  # a pooled connection the server had closed meanwhile
-            return self._get(url)
-        except requests.RequestException as error:
-            raise FetchError(_reason_of(error)) from None
-
-    def _get(self, url: str) -> requests.Response:
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-        return self.session.get(url, self._left(), headers)
-
-    def _read(self, answer: requests.Response) -> bytes:
-        body = bytearray()
+        most = self.limits.max_bytes
         try:
-            while chunk := answer.raw.read1(_CHUNK, decode_content=True):
-                body += chunk
-                self._left()
-                if len(body) > self.limits.max_bytes:
-                    raise FetchError("too-large")
-        except ReadTimeoutError:
-            raise FetchError("timeout") from None
-        except IncompleteRead:
-            raise FetchError("truncated") from None
-        except HTTPError:
-            raise FetchError("truncated" if body else "connection") from None
-        return bytes(body)
+            return self.session.get(url, self._left(), headers, most_bytes=most)
+        except transport.TransportError as error:
+            raise FetchError(str(error)) from None
 
     def _left(self) -> float:
         left = self.deadline - self.clock()
@@ -222,13 +188,3 @@ def _origin(url: SplitResult) -> tuple[str, str | None, int | None]:
 def _cut_short(reason: str | None) -> str:
     """Return the reason of a search whose later page failed: what stopped it, if it is telling."""
     return reason if reason in ("timeout", "not-allowed", "too-large") else "truncated"
-
-
-def _was_closed(error: requests.ConnectionError) -> bool:
-    return bool(error.args) and isinstance(error.args[0], ProtocolError)
-
-
-def _reason_of(error: requests.RequestException) -> str:
-    if isinstance(error, requests.ConnectionError) and transport.is_refused(error):
-        return "not-allowed"
-    return "timeout" if isinstance(error, requests.Timeout) else "connection"

@@ -5,13 +5,13 @@ import threading
 import time
 from contextlib import contextmanager
 
+import pycurl
 import pytest
 
 from tests.attacks.test_tokens import EHR, PATH
 from tests.callers import KeyServer, clients_file
 from tests.conformance.ehr import (
     EXPLAIN,
-    PATIENT,
     bundle,
     call,
     gives,
@@ -23,12 +23,12 @@ from tests.conformance.ehr import (
 )
 from tests.conformance.ehr import request as order
 from tests.http.fault_server import Handler, link
+from tests.http.names import leading, unreached
 from tests.http.test_callers import caller_of
 from tests.live import resources_of, serve
 
 LISTED = "https://ehr.example.org/fhir"
 TOKEN = "s3cret-token"
-PATIENCE = 5.0
 LINK_LOCAL = [
     "http://169.254.169.254/latest/meta-data",
     "https://169.254.169.254/fhir",
@@ -115,6 +115,7 @@ def sought(monkeypatch):
 
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(pycurl, "Curl", unreached(found))
     return found
 
 
@@ -156,7 +157,8 @@ def test_a_client_may_name_its_own_servers_alone(client, sought, server):
 def test_the_listed_server_is_sought_so_that_the_others_were_not_for_their_address(client, sought):
     answer = client.post(PATH, json=lacking(LISTED), headers=EHR.bearer())
     assert reasons(answer) == {"connection"}
-    assert {address[0] for address in sought} == {"ehr.example.org"}
+    assert sought
+    assert all(url.startswith(f"{LISTED}/") for url in sought)
 
 
 NOT_HERE = [one for one in LINK_LOCAL if one.startswith("http")] + [
@@ -178,33 +180,28 @@ def test_an_open_service_calls_this_machine_alone(sought, server):
 
 
 @pytest.mark.requirement(31, 33)
-def test_a_listed_name_that_is_made_to_lead_here_gets_no_token(client, monkeypatch):
-    """DNS says that the listed host is this machine: without its certificate it learns nothing."""
+def test_a_listed_name_that_is_made_to_lead_here_leads_nowhere(tmp_path):
+    """DNS says that the listed host is this machine: not even a connection is made."""
+    asked = caller_of(clients_file(tmp_path, EHR, f'fhir_servers = ["{LISTED}"]'))
     heard = []
-    with _listening(heard) as port:
-        here = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: here)
-        answer = client.post(PATH, json=lacking(LISTED), headers=EHR.bearer())
+    with _listening(heard) as port, leading("ehr.example.org", 443, port):
+        answer = asked.post(PATH, json=lacking(LISTED), headers=EHR.bearer())
     assert reasons(answer) == {"not-allowed"}
-    assert heard
-    assert not any(TOKEN.encode() in one or PATIENT.encode() in one for one in heard)
+    assert heard == []
 
 
 @contextmanager
 def _listening(heard):
     """Answer as a web server would, and note the first bytes of each connection."""
-    connected = threading.Event()
 
     class Plain(Handler):
         def handle(self):
             heard.append(self.request.recv(65536))
-            connected.set()
             self.request.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
 
     with serving({}) as server:
         server.RequestHandlerClass = Plain
         yield server.server_address[1]
-        connected.wait(PATIENCE)
 
 
 def moved(to):

@@ -60,6 +60,7 @@ class FaultServer(ThreadingHTTPServer):
         self.answers = answers
         self.asked: list[str] = []
         self.tokens: list[str | None] = []
+        self.ports: set[int] = set()
         self._lock = threading.Lock()
 
     @property
@@ -70,6 +71,7 @@ class FaultServer(ThreadingHTTPServer):
         with self._lock:
             self.asked.append(handler.path.removeprefix("/fhir/"))
             self.tokens.append(handler.headers.get("Authorization"))
+            self.ports.add(handler.client_address[1])
 
     def handle_error(self, *_: Any) -> None: ...
 

@@ -70,6 +70,7 @@ class Ear(logging.Handler):
 @contextmanager
 def listening():
     """Hear what all loggers of the process say from DEBUG on, as a root logger set so would."""
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # under the tests' own client
     ear, root = Ear(), logging.getLogger()
     heard = [root, *map(logging.getLogger, OURS)]
     levels = [one.level for one in heard]

@@ -1,18 +1,27 @@
 """How we call other servers: which addresses, and for how long."""
 
+import json
 import socket
+import ssl
 import threading
 import time
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import pycurl
 import pytest
-import requests
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from cds_service import transport
 from cds_service.auth.sources import SourceError, from_url
 from cds_service.record.client import FhirClient, fhir_session
 from cds_service.transport import may_connect
 from tests.http.fault_server import bundle, gives, serving
+from tests.http.names import leading
 
 NAME = "fhir.example.org"
 
@@ -62,24 +71,20 @@ class TestAddress:
         assert not may_connect("localhost", "169.254.169.254")
 
 
-@pytest.fixture
-def rebound(monkeypatch):
-    """A name server that somebody made to point names of the outside at this machine."""
-    real = socket.getaddrinfo
-
-    def lying(host, *args, **kwargs):
-        return real("127.0.0.1" if host == NAME else host, *args, **kwargs)
-
-    monkeypatch.setattr(socket, "getaddrinfo", lying)
-
-
 def client(base, seconds=5.0):
     return FhirClient(base, "secret", fhir_session(), time.monotonic() + seconds)
 
 
-def test_a_name_that_was_rebound_leads_nowhere(rebound, caplog):
-    with serving({"*": gives(bundle())}) as server:
-        base = server.base.replace("127.0.0.1", NAME)
+@contextmanager
+def rebound(server):
+    """Yield the base URL by a name that somebody made to point at this machine."""
+    port = server.server_address[1]
+    with leading(NAME, port, port):
+        yield server.base.replace("127.0.0.1", NAME)
+
+
+def test_a_name_that_was_rebound_leads_nowhere(caplog):
+    with serving({"*": gives(bundle())}) as server, rebound(server) as base:
         assert client(base).follow("Condition?patient=p1").reason == "not-allowed"
         assert server.asked == []
         assert client(server.base).follow("Condition?patient=p1").reason is None
@@ -87,10 +92,10 @@ def test_a_name_that_was_rebound_leads_nowhere(rebound, caplog):
     assert "p1" not in caplog.text
 
 
-def test_a_key_server_that_was_rebound_is_not_asked(rebound):
+def test_a_key_server_that_was_rebound_is_not_asked():
     with serving({"*": gives({"keys": []})}) as server:
-        with pytest.raises(SourceError, match="ConnectionError"):
-            from_url(f"{server.base.replace('127.0.0.1', NAME)}/jwks.json")()
+        with rebound(server) as base, pytest.raises(SourceError, match="may not be called"):
+            from_url(f"{base}/jwks.json")()
         assert server.asked == []
         assert from_url(f"{server.base}/jwks.json")() == b'{"keys": []}'
 
@@ -149,6 +154,127 @@ def test_a_pooled_connection_starts_its_time_anew():
             assert FhirClient(server.base, None, session, ends).follow("Condition").reason is None
 
 
+def says_no_and_waits(handler):
+    handler.wfile.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 9999\r\n\r\n")
+    _drip(handler, b"." * 100)
+
+
+def test_the_body_of_a_refusal_is_not_waited_for():
+    with serving({"*": says_no_and_waits}) as server:
+        began = time.monotonic()
+        assert client(server.base).follow("Condition?patient=p1").reason == "http-404"
+        assert time.monotonic() - began < 2
+
+
+def odd_headers(handler):
+    body = json.dumps(bundle()).encode()
+    odd = b"HTTP/x: y\r\nHTTP: z\r\nX-Empty:\r\nX-Bytes: \xff\xfe\r\n"
+    length = b"Content-Length: %d\r\n\r\n" % len(body)
+    interim = b"HTTP/1.1 103 Early Hints\r\nLocation: /elsewhere\r\n\r\n"
+    handler.wfile.write(interim + b"HTTP/1.1 200 OK\r\n" + odd + length + body)
+    handler.close_connection = True
+
+
+def test_odd_headers_do_no_harm(capfd):
+    with serving({"*": odd_headers}) as server:
+        assert client(server.base).follow("Condition?patient=p1").reason is None
+    assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("token", ["a\r\nX-Evil: 1", "a\nb", "a\x00b", "ü"])
+def test_a_token_is_never_more_than_one_header(token):
+    with serving({"*": gives(bundle())}) as server:
+        asked = FhirClient(server.base, token, fhir_session(), time.monotonic() + 5)
+        assert asked.follow("Condition?patient=p1").reason == "not-allowed"
+        assert server.asked == []
+
+
+@pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"])
+def test_a_proxy_of_the_environment_is_not_used(variable, monkeypatch):
+    with serving({"*": gives(bundle())}) as server, serving({}) as proxy:
+        monkeypatch.setenv(variable, proxy.base)
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        assert client(server.base).follow("Condition?patient=p1").reason is None
+        assert proxy.asked == []
+
+
+def test_a_link_is_sent_as_a_url_whatever_signs_it_holds():
+    with serving({"*": gives(bundle())}) as server:
+        odd = "Condition?patient=p1&at=a b|c\u00e9\u3042&done=%7C"
+        assert client(server.base).follow(odd).reason is None
+        assert server.asked == ["Condition?patient=p1&at=a%20b%7Cc%C3%A9%E3%81%82&done=%7C"]
+
+
+def test_connections_are_kept_and_none_is_left_open():
+    with serving({"*": gives(bundle())}) as server:
+        session = fhir_session(connections=2)
+        for _ in range(20):
+            asked = FhirClient(server.base, None, session, time.monotonic() + 5)
+            assert asked.follow("Condition?patient=p1").reason is None
+        assert len(server.ports) == 1
+        before = open_files()
+        for _ in range(20):
+            asked = FhirClient(server.base, None, fhir_session(connections=0), time.monotonic() + 5)
+            assert asked.follow("Condition?patient=p1").reason is None
+        assert len(server.ports) == 21
+        assert open_files() <= before + 1
+
+
+def open_files():
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A file with a key and a certificate for localhost that no public authority signed."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    begins = datetime.now(UTC) - timedelta(days=1)
+    names = x509.SubjectAlternativeName([x509.DNSName("localhost")])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(begins)
+        .not_valid_after(begins + timedelta(days=9))
+        .add_extension(names, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    form = serialization.Encoding.PEM
+    kept = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    path = tmp_path_factory.mktemp("tls") / "localhost.pem"
+    path.write_bytes(key.private_bytes(form, *kept) + made.public_bytes(form))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("host", "trusted", "reason"),
+    [
+        ("localhost", True, None),
+        ("localhost", False, "connection"),
+        ("127.0.0.1", True, "connection"),
+    ],
+)
+def test_a_server_has_to_show_a_certificate_for_its_name(certificate, host, trusted, reason):
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    with serving({"*": gives(bundle())}) as server:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+        base = f"https://{host}:{server.server_address[1]}/fhir"
+        session = fhir_session(ca_file=str(certificate) if trusted else None)
+        asked = FhirClient(base, "secret", session, time.monotonic() + 5)
+        assert asked.follow("Condition?patient=p1").reason == reason
+        assert server.asked == ([] if reason else ["Condition?patient=p1"])
+
+
+def test_names_are_looked_up_within_the_deadline():
+    """Which libcurl can where it looks them up in a thread."""
+    assert pycurl.version_info()[4] & pycurl.VERSION_ASYNCHDNS
+
+
 @contextmanager
 def silent_tls():
     """A port that takes a connection and lets the TLS handshake wait."""
@@ -162,6 +288,6 @@ def silent_tls():
 
 def test_a_handshake_that_does_not_come_ends_in_time():
     began = time.monotonic()
-    with silent_tls() as url, pytest.raises(requests.RequestException):
-        transport.Session().get(url, 0.4)
+    with silent_tls() as url, pytest.raises(transport.TransportError, match="timeout"):
+        transport.Session().get(url, 0.4, most_bytes=100)
     assert time.monotonic() - began < 1.2
