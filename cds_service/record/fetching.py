@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
@@ -82,8 +82,7 @@ class Fetching:
         """
         self._start(jobs, 1)
         while any(self._flying.values()):
-            self._await()
-            depths = [depth for kind in list(self._flying) for depth in self._taken(kind)]
+            depths = [depth for kind in self._await() for depth in self._taken(kind)]
             if depths and min(depths) < DEEPEST:
                 self._start(following(), min(depths) + 1)
 
@@ -106,15 +105,19 @@ class Fetching:
         flight.end(Reading(reason=reason))
         self._landed.put(flight)
 
-    def _await(self) -> None:
-        """Wait until a fetch has ended; at the deadline, give up those that have not."""
+    def _await(self) -> Sequence[str]:
+        """Wait until a fetch has ended, and return its kind.
+
+        At the deadline, give up those that have not, and return all kinds.
+        """
         try:
-            self._landed.get(timeout=max(0.0, self.left()))
+            return [self._landed.get(timeout=max(0.0, self.left())).job.kind]
         except Empty:
             for flight in chain.from_iterable(self._flying.values()):
                 flight.end(Reading(reason="timeout"))
                 if flight.future:
                     flight.future.cancel()
+            return list(self._flying)
 
     def _taken(self, kind: str) -> Iterator[int]:
         """Take what has come of a kind, as it was asked for in turn; yield the depths."""
