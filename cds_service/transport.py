@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
 import certifi
@@ -55,12 +55,17 @@ class Answer:
     location: str | None = None
 
 
-class TransportError(Exception):
-    """A request that brought no answer; its text is the short reason.
+Reason = Literal["timeout", "not-allowed", "too-large", "truncated", "connection"]
+"""Why there is no answer: "not-allowed" where the name leads to an address that may not be called,
+"truncated" where it ended too early."""
 
-    "timeout", "not-allowed" (the name leads to an address that may not be called), "too-large",
-    "truncated" (it ended too early) or "connection".
-    """
+
+class TransportError(Exception):
+    """A request that brought no answer."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason: Reason = reason
 
 
 class Session:
@@ -186,7 +191,7 @@ class _Asked:
         self._status = 0
         self._body = bytearray()
         self._location: str | None = None
-        self._fault: str | None = None
+        self._fault: Reason | None = None
 
     @property
     def wants_body(self) -> bool:
@@ -222,7 +227,7 @@ class _Asked:
             return _STOP
         return None
 
-    def reason(self, code: int) -> str:
+    def reason(self, code: int) -> Reason:
         if code == pycurl.E_OPERATION_TIMEDOUT:
             return "timeout"
         cut = self._body or code == pycurl.E_PARTIAL_FILE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -22,7 +22,7 @@ UNKNOWN_SECONDS = 5.0
 RETRY_SECONDS = 30.0
 FETCH_SECONDS = 2.0
 MOST_BYTES = 256 * 1024
-_REASONS = {
+_REASONS: Mapping[transport.Reason, str] = {
     "timeout": "too slow",
     "too-large": f"longer than {MOST_BYTES} bytes",
     "truncated": "ended too early",
@@ -133,7 +133,7 @@ def from_url(url: str, *, ca_file: str | None = None, seconds: float = FETCH_SEC
         try:
             answer = session.get(url, seconds, most_bytes=MOST_BYTES)
         except transport.TransportError as error:
-            raise SourceError(f"{url}: {_REASONS[str(error)]}") from None
+            raise SourceError(f"{url}: {_REASONS[error.reason]}") from None
         if answer.status != 200:
             raise SourceError(f"{url}: HTTP status {answer.status}")
         return answer.body

@@ -157,7 +157,7 @@ class FhirClient:
         try:
             return self.session.get(url, self._left(), headers, most_bytes=most)
         except transport.TransportError as error:
-            raise FetchError(str(error)) from None
+            raise FetchError(error.reason) from None
 
     def _left(self) -> float:
         left = self.deadline - self.clock()

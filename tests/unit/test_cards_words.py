@@ -3,11 +3,13 @@
 import ast
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 import cds_service.record
 from cards.words import WORDS, reason
+from cds_service import transport
 from cds_service.record.queries import catalogue
 
 ROOM = Path(cds_service.record.__file__).parent
@@ -29,7 +31,7 @@ def reasons():
                          for part in ast.walk(argument)]  # fmt: skip
                 texts = [p.value for p in parts if isinstance(p, ast.Constant)]
                 found |= {t for t in texts if isinstance(t, str) and WORD.fullmatch(t)}
-    return found
+    return found | set(get_args(transport.Reason))
 
 
 REASONS = sorted(
