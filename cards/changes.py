@@ -32,6 +32,8 @@ def visits(order: Resource, value: int | None, **_: Any) -> Change | None:
     """Bring the ordered visits down to `value`, wherever the order states them."""
     after = deepcopy(order)
     repeat = member(after, "occurrenceTiming", "repeat")
+    if not _unsay(after):
+        return None
     if value and isinstance(repeat, dict) and _above(repeat.get("count"), value):
         rest = repeat["count"] - value
         repeat["count"] = value
@@ -54,6 +56,7 @@ def frequency(order: Resource, settings: Mapping[str, Any] | None, **_: Any) -> 
     for extra in ("frequencyMax", "periodMax", *(_BOUNDS if "count" in repeat else ())):
         repeat.pop(extra, None)
     repeat.update(settings)
+    after["occurrenceTiming"].pop("code", None)  # which would say otherwise, and comes before it
     return None if after == order else Change(order, after)
 
 
@@ -117,6 +120,7 @@ def remainder_of(change: Change) -> Resource:
     if "extension" in rest:
         rest["extension"] = [one for one in listed(rest["extension"]) if not _asserts(one)]
         rest = {key: item for key, item in rest.items() if key != "extension" or item}
+    _unsay(rest)
     repeat = member(rest, "occurrenceTiming", "repeat")
     if isinstance(repeat, dict) and "count" in repeat:
         repeat["count"] = change.rest
@@ -139,6 +143,17 @@ def _what_and_where(order: Resource) -> tuple[Any, Any]:
 
 def _asserts(extension: Any) -> bool:
     return member(extension, "url") in WORDS["assertions"]
+
+
+def _unsay(order: Resource) -> bool:
+    """Take off what an order's timing says in words beside its parts: it may tell other numbers.
+
+    False where the words alone tell how often.
+    """
+    if not concept_words(member(order, "occurrenceTiming", "code")):
+        return True
+    del order["occurrenceTiming"]["code"]
+    return bool(member(order, "occurrenceTiming", "repeat", "period"))
 
 
 def _quantity(order: Resource, after: Resource, value: int | None) -> Change | None:

@@ -8,9 +8,11 @@ from fractions import Fraction
 
 from cds_service.evidence.answer import Finding
 from cds_service.evidence.context import Context
-from cds_service.evidence.dose import WEEK, Dose, Range
+from cds_service.evidence.dose import Dose
+from cds_service.evidence.lengths import Range
 from cds_service.evidence.orders import OrderFact, OrderGroup
 from cds_service.evidence.quantities import Quantity, quantity
+from cds_service.evidence.timing import WEEK
 
 Amounts = dict[frozenset[str], list[Range]]
 

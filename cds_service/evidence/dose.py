@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta, tzinfo
+from datetime import tzinfo
 from fractions import Fraction
 from math import ceil, floor
 from typing import Any
@@ -11,12 +11,9 @@ from typing import Any
 from cds_service.evidence import fields
 from cds_service.evidence.codings import data
 from cds_service.evidence.dates import Days, parse_days
-from cds_service.evidence.lengths import bounds_of, positive, unit_days
+from cds_service.evidence.lengths import Range, later, positive
+from cds_service.evidence.timing import WEEK, Timing, bounds_of, count_of, times_a_day
 from cds_service.record.model import Resource
-
-DAY, WEEK = Fraction(1), Fraction(7)
-Range = tuple[Fraction, Fraction]
-"""Least and most; both the same when the number is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +36,18 @@ class Dose:
 
 def read_dose(order: Resource, zone: tzinfo) -> Dose:
     """Return what a ServiceRequest asks for."""
-    repeat = fields.item(fields.item(order, "occurrenceTiming"), "repeat")
-    per_week = _per_week(order, repeat)
-    start, end = _period(order, repeat, zone)
-    stated = _visits(order, repeat)
-    length = _length(repeat, start or parse_days(fields.text(order, "authoredOn"), zone), end)
+    timing = fields.item(order, "occurrenceTiming")
+    often = times_a_day(timing)
+    per_week = often * WEEK if often else None
+    start, end = _period(order, timing, zone)
+    stated = _visits(order, timing)
+    length = _length(timing, start or parse_days(fields.text(order, "authoredOn"), zone), end)
     visits = stated or _derived_visits(length, per_week)
     return Dose(
         visits=visits,
-        units=_units(order, repeat),
+        units=_units(order, timing),
         per_week=per_week,
-        weeks=_weeks(repeat, visits, per_week, start, end),
+        weeks=_weeks(timing, visits, per_week, start, end),
         start=start,
         end=end,
         derived=stated is None and visits is not None,
@@ -74,24 +72,20 @@ def _quantity(order: Resource) -> tuple[Fraction | None, str]:
     return value, "bare"
 
 
-def _count(repeat: dict[str, Any]) -> Fraction | None:
-    return positive(repeat.get("countMax")) or positive(repeat.get("count"))
-
-
-def _visits(order: Resource, repeat: dict[str, Any]) -> Range | None:
+def _visits(order: Resource, timing: Timing) -> Range | None:
     value, counts = _quantity(order)
     stated = [
         value if counts == "visits" else None,
-        _count(repeat),
-        _events(order),
+        count_of(timing),
+        _events(timing),
     ]
     known = [number for number in stated if number is not None]
     return (min(known), max(known)) if known else None
 
 
-def _events(order: Resource) -> Fraction | None:
+def _events(timing: Timing) -> Fraction | None:
     """Return the number of dates an order lists for its visits."""
-    events = fields.item(order, "occurrenceTiming").get("event")
+    events = timing.get("event")
     return Fraction(len(events)) if isinstance(events, list) and events else None
 
 
@@ -103,9 +97,9 @@ def _derived_visits(length: Range | None, per_week: Fraction | None) -> Range | 
     return Fraction(max(floor(low), 1)), Fraction(max(ceil(high), 1))
 
 
-def _length(repeat: dict[str, Any], start: Days | None, end: Days | None) -> Range | None:
+def _length(timing: Timing, start: Days | None, end: Days | None) -> Range | None:
     """Return the days for which visits go on: of a period, without its last day or with it."""
-    if bounds := bounds_of(repeat):
+    if bounds := bounds_of(timing):
         return bounds
     if not (start and end and start.exact and end.exact and end.first > start.first):
         return None
@@ -113,14 +107,14 @@ def _length(repeat: dict[str, Any], start: Days | None, end: Days | None) -> Ran
     return days, days + 1
 
 
-def _units(order: Resource, repeat: dict[str, Any]) -> Fraction | None:
+def _units(order: Resource, timing: Timing) -> Fraction | None:
     value, counts = _quantity(order)
     quarter = Fraction(data("scope.yaml")["unit-minutes"])
     if value is not None and counts != "visits":
         if counts == "minutes":
             return value / quarter
-        return value if counts == "units" or _count(repeat) else None
-    minutes = _minutes(repeat)
+        return value if counts == "units" or count_of(timing) else None
+    minutes = _minutes(fields.item(timing, "repeat"))
     return minutes / quarter if minutes else None
 
 
@@ -130,57 +124,21 @@ def _minutes(repeat: dict[str, Any]) -> Fraction | None:
     return duration * factor if duration and factor else None
 
 
-def _per_week(order: Resource, repeat: dict[str, Any]) -> Fraction | None:
-    each = unit_days(repeat.get("periodUnit"))
-    period = positive(repeat.get("period"))
-    listed = _days_listed(repeat) if period in (None, 1) else None
-    if listed and each in (None, WEEK):
-        return listed
-    if each is None or period is None:
-        return _per_week_of_code(order)
-    times = positive(repeat.get("frequencyMax")) or positive(repeat.get("frequency")) or Fraction(1)
-    return times * (listed if listed and each == DAY else WEEK / (period * each))
-
-
-def _days_listed(repeat: dict[str, Any]) -> Fraction | None:
-    """Return on how many days of the week alone it is, where these are listed."""
-    on_days = repeat.get("dayOfWeek")
-    return Fraction(len(on_days)) if isinstance(on_days, list) and on_days else None
-
-
-def _per_week_of_code(order: Resource) -> Fraction | None:
-    codes = data("scope.yaml")["timing-codes"]
-    timing = fields.item(fields.item(order, "occurrenceTiming"), "code")
-    known = next((codes[code] for _, code in fields.codings([timing]) if code in codes), None)
-    if not known:
-        return None
-    times, period, unit = known
-    return Fraction(times) * WEEK / (Fraction(period) * (unit_days(unit) or WEEK))
-
-
-def _period(
-    order: Resource, repeat: dict[str, Any], zone: tzinfo
-) -> tuple[Days | None, Days | None]:
+def _period(order: Resource, timing: Timing, zone: tzinfo) -> tuple[Days | None, Days | None]:
+    repeat = fields.item(timing, "repeat")
     period = fields.item(repeat, "boundsPeriod") or fields.item(order, "occurrencePeriod")
     start = parse_days(
         fields.text(period, "start") or fields.text(order, "occurrenceDateTime"), zone
     )
     end = parse_days(fields.text(period, "end"), zone)
-    bounds = bounds_of(repeat)
+    bounds = bounds_of(timing)
     if end is None and start and bounds:
-        end = _later(start, int(bounds[1]))
+        end = later(start, (bounds[1], bounds[1]))
     return start, end
 
 
-def _later(start: Days, days: int) -> Days | None:
-    try:
-        return Days(start.first + timedelta(days=days), start.last + timedelta(days=days))
-    except OverflowError:
-        return None
-
-
 def _weeks(
-    repeat: dict[str, Any],
+    timing: Timing,
     visits: Range | None,
     per_week: Fraction | None,
     start: Days | None,
@@ -188,7 +146,7 @@ def _weeks(
 ) -> Fraction | None:
     """Return the weeks of the order: the repetition stops at the first limit it reaches."""
     limits: list[Fraction] = []
-    if bounds := bounds_of(repeat):
+    if bounds := bounds_of(timing):
         limits.append(bounds[1] / WEEK)
     elif start and end and start.exact and end.exact and end.first >= start.first:
         limits.append(Fraction((end.first - start.first).days) / WEEK)

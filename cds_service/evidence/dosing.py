@@ -10,12 +10,10 @@ from msgspec import Struct
 
 from cds_service.evidence import fields
 from cds_service.evidence.dates import Days, parse_days
-from cds_service.evidence.lengths import bounds_of
+from cds_service.evidence.timing import bounds_of, times_a_day
 from cds_service.record.model import Resource
 
 LONGEST = 3660
-DAYS_OF_UNIT = {"h": Fraction(1, 24), "d": Fraction(1), "wk": Fraction(7), "mo": Fraction(30)}
-TIMES_A_DAY = {"QD": 1, "AM": 1, "PM": 1, "BID": 2, "TID": 3, "QID": 4, "Q6H": 4, "Q8H": 3}
 
 
 class Daily(Struct, frozen=True):
@@ -67,26 +65,27 @@ def _follows(dose: Resource, earlier: Resource) -> bool:
     if _sequence(dose) == _sequence(earlier):
         return False
     until = _until(earlier)
-    return _until(dose) != until if until else bounds_of(_repeat(earlier)) is not None
+    return _until(dose) != until if until else bounds_of(_timing(earlier)) is not None
 
 
 def _sequence(dose: Resource) -> Fraction:
     return fields.number(dose.get("sequence")) or Fraction(0)
 
 
-def _repeat(dose: Resource) -> Resource:
-    return fields.item(fields.item(dose, "timing"), "repeat")
+def _timing(dose: Resource) -> Resource:
+    return fields.item(dose, "timing")
 
 
 def _until(dose: Resource) -> str | None:
-    return fields.text(fields.item(_repeat(dose), "boundsPeriod"), "end")
+    repeat = fields.item(_timing(dose), "repeat")
+    return fields.text(fields.item(repeat, "boundsPeriod"), "end")
 
 
 def _end(dose: Resource, before: date | None, zone: tzinfo) -> date | None:
     """Return the last day of a dose that begins on the day after `before`."""
     if days := parse_days(_until(dose), zone):
         return days.last
-    bounds = bounds_of(_repeat(dose))
+    bounds = bounds_of(_timing(dose))
     if bounds is None or before is None or bounds[1] > LONGEST:
         return None
     return before + timedelta(days=ceil(bounds[1]))
@@ -97,18 +96,7 @@ def _daily(instruction: Resource) -> tuple[Fraction, str] | None:
     given = fields.item(rate, "doseQuantity") or fields.item(fields.item(rate, "doseRange"), "high")
     amount = fields.number(given.get("value"))
     unit = fields.text(given, "code") or fields.text(given, "unit")
-    often = _times_a_day(fields.item(instruction, "timing"))
+    often = times_a_day(fields.item(instruction, "timing"))
     if amount is None or amount < 0 or not unit or often is None:
         return None
     return amount * often, unit.lower()
-
-
-def _times_a_day(timing: Resource) -> Fraction | None:
-    repeat = fields.item(timing, "repeat")
-    times = fields.number(repeat.get("frequencyMax")) or fields.number(repeat.get("frequency"))
-    period = fields.number(repeat.get("period"))
-    unit = DAYS_OF_UNIT.get(fields.text(repeat, "periodUnit") or "")
-    if times is not None and times >= 0 and period and period > 0 and unit:
-        return times / (period * unit)
-    named = fields.codes([timing.get("code")]) & TIMES_A_DAY.keys()
-    return Fraction(TIMES_A_DAY[min(named)]) if named else None

@@ -13,6 +13,7 @@ from cds_service.evidence.answer import Answer, Finding, Status
 from cds_service.evidence.codings import data
 from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf, once
 from cds_service.evidence.dates import Days
+from cds_service.evidence.lengths import days_of, later
 from cds_service.evidence.visits import KEYS as VISIT_KEYS
 from cds_service.evidence.visits import episode
 from cds_service.record.model import Hole, Resource
@@ -21,8 +22,6 @@ from cds_service.terminology import Measure
 DROPPED = frozenset({"cancelled", "rejected", "entered-in-error"})
 COMPLETED, ACHIEVED = "completed", "achieved"
 QUANTIFIED = ("detailQuantity", "detailRange", "detailRatio", "detailInteger")
-DAYS_OF_UNIT = {"d": 1, "wk": 7, "day": 1, "days": 1, "week": 7, "weeks": 7}
-MAX_DURATION = 36500
 
 
 class Target(Struct, frozen=True):
@@ -173,13 +172,8 @@ def _quantified(target: Resource, name: str) -> bool:
 
 def _due(facts: Facts, target: Resource, start: Days | None) -> Days | None:
     due, _ = fields.first_date(facts, fields.text(target, "dueDate"))
-    duration = fields.item(target, "dueDuration")
-    unit = DAYS_OF_UNIT.get(fields.text(duration, "code") or fields.text(duration, "unit") or "")
-    length = fields.number(duration.get("value"))
-    if due or not start or not unit or length is None or not 0 <= length <= MAX_DURATION:
-        return due
-    later = timedelta(days=int(length * unit))
-    return Days(start.first + later, start.last + later)
+    length = days_of(fields.item(target, "dueDuration"))
+    return due or (later(start, length) if start and length else None)
 
 
 Judge = Callable[[Context, Goal], Status]

@@ -1,12 +1,17 @@
-"""How long something is ordered for, in days: durations, and the bounds of a Timing."""
+"""Amounts and lengths of time: units, Durations."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from fractions import Fraction
 from typing import Any
 
 from cds_service.evidence import fields
 from cds_service.evidence.codings import data
+from cds_service.evidence.dates import Days
+
+Range = tuple[Fraction, Fraction]
+"""Least and most; both the same when the number is known."""
 
 MOST, LEAST = "unit-days", "unit-days-least"
 
@@ -20,31 +25,35 @@ def positive(value: object) -> Fraction | None:
     return number if Fraction(1, largest) <= number <= largest else None
 
 
-def unit_days(unit: object, table: str = MOST) -> Fraction | None:
+def unit_days(unit: object) -> Fraction | None:
     """Return the days of a unit of time, by UCUM code or by its word."""
-    known = data("scope.yaml")[table]
-    days = known.get(unit.strip().lower()) if isinstance(unit, str) else None
-    return Fraction(days) if days else None
+    return _days(unit, MOST)
 
 
-def days_of(duration: dict[str, Any], table: str = MOST) -> Fraction | None:
-    """Return the days of a Duration, or with the table of the LEAST the fewest it can mean."""
+def days_of(duration: dict[str, Any]) -> Range | None:
+    """Return the fewest and the most days that a Duration can mean."""
     value = positive(duration.get("value"))
     named = (fields.text(duration, "code"), fields.text(duration, "unit"))
-    each = next((days for unit in named if (days := unit_days(unit, table))), None)
-    return value * each if value and each else None
+    unit = next((one for one in named if unit_days(one)), None)
+    return time_of(value, value, unit) if value else None
 
 
-def bounds_of(repeat: dict[str, Any]) -> tuple[Fraction, Fraction] | None:
-    """Return the least and the most days that a repetition goes on, where it states a length."""
-    span = fields.item(repeat, "boundsRange")
-    longest = fields.item(repeat, "boundsDuration") or fields.item(span, "high")
-    most = days_of(longest)
-    if most is None:
+def time_of(least: Fraction, most: Fraction, unit: object) -> Range | None:
+    """Return the fewest and the most days of some units of time."""
+    days = unit_days(unit)
+    return (least * (_days(unit, LEAST) or days), most * days) if days else None
+
+
+def later(start: Days, length: Range) -> Days | None:
+    """Return the days that lie a length of time after a start; None beyond the calendar."""
+    least, most = (timedelta(days=int(days)) for days in length)
+    try:
+        return Days(start.first + least, start.last + most)
+    except OverflowError:
         return None
-    least = None if "boundsDuration" in repeat else _fewest(fields.item(span, "low"))
-    return min(least or _fewest(longest) or most, most), most
 
 
-def _fewest(duration: dict[str, Any]) -> Fraction | None:
-    return days_of(duration, LEAST) or days_of(duration)
+def _days(unit: object, table: str) -> Fraction | None:
+    known = data("timing.yaml")[table]
+    days = known.get(unit.strip().lower()) if isinstance(unit, str) else None
+    return Fraction(days) if days else None

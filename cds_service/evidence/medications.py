@@ -14,6 +14,7 @@ from cds_service.evidence.codings import resolve
 from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf
 from cds_service.evidence.dates import Days
 from cds_service.evidence.dosing import LONGEST, Daily, daily_dose, last_day
+from cds_service.evidence.lengths import days_of
 from cds_service.evidence.routes import acts_locally
 from cds_service.record.model import Hole, Resource
 
@@ -23,7 +24,6 @@ ENDED = frozenset({"stopped", COMPLETED, "on-hold"})
 KEY = "medications"
 MEANT = frozenset({"proposal", "plan", "option"})
 """Intents of what nobody takes, save for a plan by which a patient reports to take it."""
-DAYS_OF_UNIT = {"d": 1, "day": 1, "days": 1, "wk": 7, "week": 7, "weeks": 7}
 MILLIGRAM = frozenset({"mg", "milligram", "milligrams"})
 
 
@@ -147,13 +147,11 @@ def _supplied(resource: Resource) -> int | None:
     if fields.text(resource, "status") == RUNNING:
         return None
     dispense = fields.item(resource, "dispenseRequest")
-    supply = fields.item(dispense, "expectedSupplyDuration")
-    unit = DAYS_OF_UNIT.get(fields.text(supply, "code") or fields.text(supply, "unit") or "")
-    value = fields.number(supply.get("value"))
-    if not unit or value is None or not 0 < value <= LONGEST:
+    lasts = days_of(fields.item(dispense, "expectedSupplyDuration"))
+    if lasts is None or lasts[1] > LONGEST:
         return None
     repeats = fields.number(dispense.get("numberOfRepeatsAllowed")) or 0
-    return int(value * unit * (1 + max(0, min(repeats, LONGEST))))
+    return min(int(lasts[1] * (1 + max(0, min(repeats, LONGEST)))), LONGEST)
 
 
 @leaf("medication", keys=("medications",))

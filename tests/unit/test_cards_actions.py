@@ -138,6 +138,30 @@ def test_split_adds_a_second_order_for_the_rest():
     assert suggestion["label"] == "Split: 4 now, 2 in a second order"
 
 
+WEEKLY = {"frequency": 1, "period": 1, "periodUnit": "wk"}
+SAID = {"code": {"text": "3x/week, 12 visits"}}
+
+
+def test_words_beside_the_parts_of_a_timing_do_not_tell_the_old_numbers():
+    call = request(order(occurrenceTiming={"repeat": {"count": 12, **WEEKLY}, **SAID}))
+    update, create = steps("split-visits", call, amount=FOUR)
+    assert update["resource"]["occurrenceTiming"] == {"repeat": {"count": 4, **WEEKLY}}
+    assert create["resource"]["occurrenceTiming"] == {"repeat": {"count": 8, **WEEKLY}}
+    often = WEEKLY | {"frequency": 3}
+    [step] = steps("change-frequency", request(order(occurrenceTiming={"repeat": often, **SAID})))
+    assert step["resource"]["occurrenceTiming"] == {"repeat": WEEKLY}
+
+
+def test_an_order_that_tells_how_often_in_words_alone_is_left_to_the_clinician():
+    visits = {"quantityQuantity": {"value": 8, "unit": "visits"}}
+    for timing in ({"repeat": {"count": 12}, **SAID}, SAID):
+        call = request(order(occurrenceTiming=timing, **visits))
+        assert steps("split-visits", call, amount=FOUR) == []
+    coded = {"repeat": {"count": 12}, "code": {"coding": [{"code": "WK"}]}}
+    [step] = steps("reduce-visits", request(order(occurrenceTiming=coded)), amount=FOUR)
+    assert step["resource"]["occurrenceTiming"] == coded | {"repeat": {"count": 4}}
+
+
 def test_an_order_is_split_once():
     first = order("a", occurrenceTiming={"repeat": {"count": 1}})
     rest = order("b", occurrenceTiming={"repeat": {"count": 5}})

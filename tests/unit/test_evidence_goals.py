@@ -69,6 +69,8 @@ def without(*names, **more):
         (without("detailQuantity", detailInteger=3), "met", "met"),
         (without("detailQuantity", detailRange={"high": {"value": 4}}), "met", "met"),
         (without("dueDate", dueDuration={"value": 4, "code": "wk"}), "met", "met"),
+        (without("dueDate", dueDuration={"value": 3, "unit": "months"}), "met", "met"),
+        (without("dueDate", dueDuration={"value": 9999, "unit": "years"}), "met", "not-met"),
         ({}, "not-met", "not-met"),
     ],
 )

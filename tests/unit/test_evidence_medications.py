@@ -146,6 +146,10 @@ def test_days_supplied_tell_when_a_course_ended():
     assert asks(spec, medicine(ago(120), "completed", **supply)) == "met"
     supply["dispenseRequest"]["numberOfRepeatsAllowed"] = 1
     assert asks(spec, medicine(ago(120), "completed", **supply)) == "not-met"
+    supply["dispenseRequest"]["expectedSupplyDuration"] = {"value": 2, "unit": "months"}
+    assert asks(spec, medicine(ago(120), "completed", **supply)) == "met"
+    supply["dispenseRequest"]["numberOfRepeatsAllowed"] = 10**9
+    assert asks(spec, medicine(ago(120), "completed", **supply)) == "met"
 
 
 def test_evidence_and_holes():
