@@ -79,7 +79,7 @@ def _reader(settings: Settings, rules: Rules) -> RecordReader:
     asked = catalogue_of(rules.terminology.site)
     return RecordReader(
         _pool(settings),
-        session=fhir_session(ca_file=certificates(settings)),
+        session=fhir_session(settings.fetch_workers, certificates(settings)),
         limits=limits,
         catalogue=asked,
         watch=Watch(),

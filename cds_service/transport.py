@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import logging
 import re
+import select
 import socket
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from threading import Lock
 from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
@@ -27,15 +28,37 @@ log = logging.getLogger(__name__)
 LOCAL = "localhost"
 _NAT64 = ip_network("64:ff9b::/96")
 # Where clouds tell a machine its own secrets, beside 169.254.169.254, which is link-local.
-_METADATA = frozenset(map(ip_address, ("fd00:ec2::254", "100.100.100.200", "192.0.0.192")))
+_METADATA = frozenset(
+    map(
+        ip_address,
+        (
+            "fd00:ec2::254",
+            "fd00:ec2::23",
+            "fd20:ce::254",
+            "100.100.100.200",
+            "168.63.129.16",
+            "192.0.0.192",
+        ),
+    )
+)
 
 Address = IPv4Address | IPv6Address
 
 _IN_URLS = "!#$%&'()*+,/:;=?@[]~"
 _UNPRINTABLE = re.compile(r"[^ -~]")
-_STATUS = re.compile(rb"HTTP/[\d.]+ (\d{3})")
+_STATUS = re.compile(rb"HTTP/[\d.]+ (\d{3})(?!\d)")
 _STOP = -1
+_QUICK_EXIT = 322  # CURLOPT_QUICK_EXIT, which pycurl does not name: wait for no look-up of a name
+_TLS_FAULTS = frozenset(
+    {
+        pycurl.E_SSL_CONNECT_ERROR,
+        pycurl.E_PEER_FAILED_VERIFICATION,
+        pycurl.E_SSL_CACERT_BADFILE,
+    }
+)
 _ALWAYS: Mapping[int, Any] = {
+    _QUICK_EXIT: 1,
+    pycurl.MAXCONNECTS: 1,
     pycurl.ACCEPT_ENCODING: "gzip, deflate",
     pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_1_1,
     pycurl.NOSIGNAL: 1,  # which only a main thread could take
@@ -86,6 +109,7 @@ class Session:
         self._ca_file = ca_file or certifi.where()
         self._headers = dict(headers or {})
         self._idle: list[_Line] = []
+        self._lock = Lock()
 
     def get(
         self,
@@ -100,30 +124,57 @@ class Session:
         `timeout` are the seconds for connection and answer together, `most_bytes` how long a body
         may be, unpacked.
         """
-        line = self._line()
+        parts = urlsplit(url)
+        line = self._line(f"{parts.scheme}://{parts.netloc}")
         try:
             return line.get(url, timeout, {**self._headers, **(headers or {})}, most_bytes)
         finally:
-            if len(self._idle) < self._most_idle:
-                self._idle.append(line)
-            else:
-                line.close()
+            self._keep(line)
 
-    def _line(self) -> _Line:
-        # The one used last: its connection is the likeliest to be open still.
-        with suppress(IndexError):
-            return self._idle.pop()
-        return _Line(self._ca_file)
+    def _line(self, origin: str) -> _Line:
+        while line := self._waiting(origin):
+            if line.is_quiet():
+                return line
+            line.close()
+        return _Line(origin, self._ca_file)
+
+    def _waiting(self, origin: str) -> _Line | None:
+        """Return the line of an origin used last: its connection is the likeliest to be open."""
+        with self._lock:
+            places = range(len(self._idle) - 1, -1, -1)
+            place = next((one for one in places if self._idle[one].origin == origin), None)
+            return None if place is None else self._idle.pop(place)
+
+    def _keep(self, line: _Line) -> None:
+        with self._lock:
+            self._idle.append(line)
+            oldest = self._idle.pop(0) if len(self._idle) > self._most_idle else None
+        if oldest:
+            oldest.close()
 
 
 class _Line:
-    """A handle of libcurl with its connections, for one request at a time."""
+    """A handle of libcurl with its connection to one origin, for one request at a time."""
 
-    def __init__(self, ca_file: str) -> None:
+    def __init__(self, origin: str, ca_file: str) -> None:
+        self.origin = origin
         self._curl = pycurl.Curl()
         for option, value in _ALWAYS.items():
             self._curl.setopt(option, value)
         self._curl.setopt(pycurl.CAINFO, ca_file)
+
+    def is_quiet(self) -> bool:
+        """Whether nobody speaks on the connection unasked.
+
+        What a server sends too much would be taken for the answer to the next query: libcurl looks
+        only at connections that have been idle for a while.
+        """
+        number = self._curl.getinfo(pycurl.ACTIVESOCKET)
+        if number < 0:
+            return True
+        waiting = select.poll()
+        waiting.register(number, select.POLLIN)
+        return not waiting.poll(0)
 
     def get(self, url: str, timeout: float, headers: Mapping[str, str], most: int) -> Answer:
         asked = _Asked(urlsplit(url).hostname or "", most)
@@ -131,9 +182,12 @@ class _Line:
             self._prepare(url, timeout, headers, asked)
             self._curl.perform()
         except pycurl.error as error:
+            code = int(error.args[0])
+            if code in _TLS_FAULTS:
+                log.warning("%s: TLS failed (libcurl error %d)", self.origin, code)
             if asked.wants_body:
-                raise TransportError(asked.reason(int(error.args[0]))) from None
-        finally:  # what waits for its next use holds nothing of a patient, and no token
+                raise TransportError(asked.reason(code)) from None
+        finally:  # the next request gets nothing of this one
             self._curl.setopt(pycurl.URL, "")
             for option in (pycurl.HTTPHEADER, *_CALLED):
                 self._curl.unsetopt(option)
@@ -205,17 +259,19 @@ class _Asked:
             self._fault = "not-allowed"
             return pycurl.SOCKET_BAD
         try:
-            return socket.socket(*kind)
+            made = socket.socket(*kind)
         except OSError as error:
             log.error("no connection can be made: %s", failure(error))
             return pycurl.SOCKET_BAD
+        self._fault = None  # whatever became of other addresses of the name
+        return made
 
     def take_header(self, line: bytes) -> int | None:
         name, _, value = line.partition(b":")
         if status := _STATUS.match(line):
             self._status = int(status[1])
         elif name.lower() == b"location":
-            self._location = value.strip().decode("latin-1")
+            self._location = value.strip().decode("utf-8", "replace")
         elif not line.strip() and not self.wants_body:
             return _STOP
         return None

@@ -113,8 +113,10 @@ class FhirClient:
         except ValueError:
             return False
         path, root = unquote(target.path), unquote(base.path).rstrip("/")
-        climbs = ".." in path.replace("\\", "/").split("/")
-        return not climbs and (path.rstrip("/") == root or path.startswith(root + "/"))
+        steps = unquote(path).replace("\\", "/").split("/")
+        climbs = any(step.split(";")[0] in (".", "..") for step in steps)
+        hides = "%2f" in target.path.removeprefix(base.path.rstrip("/")).lower()
+        return not (climbs or hides) and (path.rstrip("/") == root or path.startswith(root + "/"))
 
     def _url(self, form: str) -> str:
         return _joined(self.base.rstrip("/") + "/", form)

@@ -225,6 +225,60 @@ def open_files():
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
+LATEX = {"resourceType": "AllergyIntolerance", "id": "latex"}
+
+
+@pytest.mark.parametrize("gap", [0.05, 0.3])
+def test_an_answer_too_many_is_not_taken_for_the_next_one(gap):
+    """A proxy that answers twice would turn every record read after it into an empty one."""
+
+    def twice(handler):
+        gives(bundle(total=0))(handler)
+        handler.wfile.flush()
+        time.sleep(0.02)
+        gives(bundle(total=0))(handler)
+
+    with serving({"Condition": twice, "*": gives(bundle(LATEX))}) as server:
+        session = fhir_session()
+
+        def read(kind):
+            asked = FhirClient(server.base, None, session, time.monotonic() + 5)
+            return asked.follow(f"{kind}?patient=p1")
+
+        assert not read("Condition").entries
+        time.sleep(gap)
+        for _ in range(2):
+            assert len(read("AllergyIntolerance").entries) == 1
+        assert len(server.ports) == 2
+
+
+def test_a_line_serves_one_origin_alone():
+    with serving({"*": gives(bundle())}) as one, serving({"*": gives(bundle())}) as other:
+        session = fhir_session(connections=4)
+        for server in (one, other, one, other, one):
+            asked = FhirClient(server.base, None, session, time.monotonic() + 5)
+            assert asked.follow("Condition?patient=p1").reason is None
+        assert (len(one.ports), len(other.ports)) == (1, 1)
+
+
+def test_one_address_that_may_not_be_called_does_not_hide_what_another_said():
+    asked = transport._Asked("fhir.example.org", 100)
+    assert asked.open(0, (socket.AF_INET, socket.SOCK_STREAM, 6, ("127.0.0.1", 80))) < 0
+    assert asked.reason(pycurl.E_COULDNT_CONNECT) == "not-allowed"
+    asked.open(0, (socket.AF_INET, socket.SOCK_STREAM, 6, ("192.0.2.2", 80))).close()
+    assert asked.reason(pycurl.E_COULDNT_CONNECT) == "connection"
+
+
+def test_a_link_in_utf_8_is_followed():
+    def moved(handler):
+        head = "HTTP/1.1 307 Moved\r\nLocation: /fhir/M\u00fcller\r\nContent-Length: 0\r\n\r\n"
+        handler.wfile.write(head.encode())
+
+    with serving({"Condition": moved, "*": gives(bundle())}) as server:
+        assert client(server.base).follow("Condition?patient=p1").reason is None
+        assert server.asked[1] == "M%C3%BCller"
+
+
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
     """A file with a key and a certificate for localhost that no public authority signed."""
