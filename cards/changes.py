@@ -9,11 +9,14 @@ from typing import Any
 
 from cards.request import concept_words, is_cpt, listed, member
 from cards.words import WORDS
+from cds_service.evidence.timing import says_more
 from cds_service.record.model import Resource
 
 # A second order is a new resource: it starts without the first one's identity, and its period is
 # not the first one's.
 _IDENTITY = ("id", "meta", "identifier", "requisition", "text", "implicitRules")
+# Days and times that are a frequency by themselves.
+_LISTED = ("dayOfWeek", "timeOfDay", "when")
 # How long an order runs.
 _BOUNDS = ("boundsPeriod", "boundsRange", "boundsDuration")
 
@@ -32,12 +35,14 @@ def visits(order: Resource, value: int | None, **_: Any) -> Change | None:
     """Bring the ordered visits down to `value`, wherever the order states them."""
     after = deepcopy(order)
     repeat = member(after, "occurrenceTiming", "repeat")
-    if not _unsay(after):
+    if not _unsay(after, order):
         return None
     if value and isinstance(repeat, dict) and _above(repeat.get("count"), value):
         rest = repeat["count"] - value
         repeat["count"] = value
         repeat.pop("countMax", None)
+        if _counts_visits(order):
+            _quantity(order, after, value)
         return Change(order, after, rest)
     return _quantity(order, after, value) if _counts_visits(order) else None
 
@@ -53,11 +58,13 @@ def frequency(order: Resource, settings: Mapping[str, Any] | None, **_: Any) -> 
     repeat = member(after, "occurrenceTiming", "repeat")
     if not isinstance(repeat, dict) or not settings:
         return None
-    for extra in ("frequencyMax", "periodMax", *(_BOUNDS if "count" in repeat else ())):
+    for extra in ("frequencyMax", "periodMax", *_LISTED, *(_BOUNDS if "count" in repeat else ())):
         repeat.pop(extra, None)
     repeat.update(settings)
-    after["occurrenceTiming"].pop("code", None)  # which would say otherwise, and comes before it
-    return None if after == order else Change(order, after)
+    if after == order or not _unsay(after, order):
+        return None
+    after["occurrenceTiming"].pop("code", None)
+    return Change(order, after)
 
 
 def code(order: Resource, settings: Mapping[str, str] | None, **_: Any) -> Change | None:
@@ -120,13 +127,13 @@ def remainder_of(change: Change) -> Resource:
     if "extension" in rest:
         rest["extension"] = [one for one in listed(rest["extension"]) if not _asserts(one)]
         rest = {key: item for key, item in rest.items() if key != "extension" or item}
-    _unsay(rest)
+    _unsay(rest, change.before)
     repeat = member(rest, "occurrenceTiming", "repeat")
     if isinstance(repeat, dict) and "count" in repeat:
         repeat["count"] = change.rest
         for bound in ("countMax", *_BOUNDS):
             repeat.pop(bound, None)
-    else:
+    if _counts_visits(rest) or not isinstance(repeat, dict) or "count" not in repeat:
         rest["quantityQuantity"]["value"] = change.rest
     return rest
 
@@ -145,15 +152,19 @@ def _asserts(extension: Any) -> bool:
     return member(extension, "url") in WORDS["assertions"]
 
 
-def _unsay(order: Resource) -> bool:
-    """Take off what an order's timing says in words beside its parts: it may tell other numbers.
+def _unsay(after: Resource, order: Resource) -> bool:
+    """Take off what an order's timing says in words beside its parts: it tells the old numbers.
 
-    False where the words alone tell how often.
+    False where the words say more than the parts: it would be lost.
     """
-    if not concept_words(member(order, "occurrenceTiming", "code")):
+    timing = order.get("occurrenceTiming")
+    if not isinstance(timing, dict) or not timing.get("code"):
         return True
-    del order["occurrenceTiming"]["code"]
-    return bool(member(order, "occurrenceTiming", "repeat", "period"))
+    if says_more(timing):
+        return False
+    if concept_words(timing["code"]):
+        del after["occurrenceTiming"]["code"]
+    return True
 
 
 def _quantity(order: Resource, after: Resource, value: int | None) -> Change | None:

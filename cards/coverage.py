@@ -183,10 +183,16 @@ def _state(
         "lapsed": evaluation.gap == "lapsed",
         "held": held,
         "unread": not blocking and _only_holes(evaluation, deciding),
-        "dose": evaluation.approvable_now,
+        "dose": _is_a_part(evaluation),
         "needed": blocking,
     }
     return next((name for name, fits in states.items() if fits), "open")
+
+
+def _is_a_part(evaluation: Evaluation) -> bool:
+    """Whether what can be supported now is less than what is ordered."""
+    amount = _amount(evaluation)
+    return amount is not None and not (amount["ordered"] and amount["value"] >= amount["ordered"])
 
 
 def _only_holes(evaluation: Evaluation, deciding: Iterable[CriterionResult]) -> bool:

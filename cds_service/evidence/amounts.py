@@ -11,7 +11,7 @@ from cds_service.evidence.context import Context
 from cds_service.evidence.dose import Dose
 from cds_service.evidence.lengths import Range
 from cds_service.evidence.orders import OrderFact, OrderGroup
-from cds_service.evidence.quantities import Quantity, quantity
+from cds_service.evidence.quantities import Quantity, figure, quantity
 from cds_service.evidence.timing import WEEK
 
 Amounts = dict[frozenset[str], list[Range]]
@@ -58,7 +58,7 @@ def _stated(
 ) -> Quantity:
     orders = context.group.orders
     findings = [
-        order.finding(f"{float(amount[1]):g} {_of(unit, amount[1])}", text)
+        order.finding(f"{figure(amount[1])} {_of(unit, amount[1])}", text)
         for order in orders
         if (amount := read(order))
     ]
@@ -82,7 +82,7 @@ def order_weeks(context: Context) -> Quantity:
     """Weeks the ordered visits take: the longest order counts."""
     stated = [order for order in context.group.orders if order.dose.weeks is not None]
     longest = max((order.dose.weeks or Fraction(0) for order in stated), default=None)
-    findings = (o.finding(f"{float(o.dose.weeks or 0):g} weeks", "Duration") for o in stated)
+    findings = (o.finding(f"{figure(o.dose.weeks or 0)} weeks", "Duration") for o in stated)
     return _quantity(_exactly(longest), findings)
 
 
@@ -98,7 +98,7 @@ def order_last_day(context: Context) -> Quantity:
     if not known or len(known) < len(told):
         return Quantity(None)
     latest = max(days for _, days in known)
-    findings = [o.finding(f"day {float(days):g}", "Last ordered visit") for o, days in known]
+    findings = [o.finding(f"day {figure(days)}", "Last ordered visit") for o, days in known]
     return Quantity(latest, tuple(findings))
 
 
@@ -126,7 +126,7 @@ def order_units(context: Context) -> Quantity:
     low = sum((least for least, _ in ranges), Fraction(0))
     high = sum((most for _, most in ranges), Fraction(0))
     stated = [order for order in timed if order.dose.units is not None]
-    findings = [o.finding(f"{float(o.dose.units or 0):g} units", "Units a visit") for o in stated]
+    findings = [o.finding(f"{figure(o.dose.units or 0)} units", "Units a visit") for o in stated]
     if len(stated) < len(timed):
         return Quantity(None, tuple(findings), (), low)
     return _quantity((low, high), findings)

@@ -12,7 +12,7 @@ from cds_service.evidence import fields
 from cds_service.evidence.codings import data
 from cds_service.evidence.dates import Days, parse_days
 from cds_service.evidence.lengths import Range, later, positive
-from cds_service.evidence.timing import WEEK, Timing, bounds_of, count_of, times_a_day
+from cds_service.evidence.timing import WEEK, Timing, bounds_of, count_of, counted, times_a_day
 from cds_service.record.model import Resource
 
 
@@ -113,7 +113,8 @@ def _units(order: Resource, timing: Timing) -> Fraction | None:
     if value is not None and counts != "visits":
         if counts == "minutes":
             return value / quarter
-        return value if counts == "units" or count_of(timing) else None
+        count = counted(fields.item(timing, "repeat"))
+        return value if counts == "units" or (count and count != value) else None
     minutes = _minutes(fields.item(timing, "repeat"))
     return minutes / quarter if minutes else None
 
@@ -131,9 +132,10 @@ def _period(order: Resource, timing: Timing, zone: tzinfo) -> tuple[Days | None,
         fields.text(period, "start") or fields.text(order, "occurrenceDateTime"), zone
     )
     end = parse_days(fields.text(period, "end"), zone)
+    begins = start or parse_days(fields.text(order, "authoredOn"), zone)
     bounds = bounds_of(timing)
-    if end is None and start and bounds:
-        end = later(start, (bounds[1], bounds[1]))
+    if end is None and begins and bounds:
+        end = later(begins, (bounds[1], bounds[1]))
     return start, end
 
 

@@ -13,7 +13,7 @@ from cds_service.evidence.dates import Days
 Range = tuple[Fraction, Fraction]
 """Least and most; both the same when the number is known."""
 
-MOST, LEAST = "unit-days", "unit-days-least"
+MOST, LEAST, PERIOD = "unit-days", "unit-days-least", "period-days"
 
 
 def positive(value: object) -> Fraction | None:
@@ -28,6 +28,11 @@ def positive(value: object) -> Fraction | None:
 def unit_days(unit: object) -> Fraction | None:
     """Return the days of a unit of time, by UCUM code or by its word."""
     return _days(unit, MOST)
+
+
+def period_days(unit: object) -> Fraction | None:
+    """Return the days of a unit in which it is told how often: hours, too."""
+    return unit_days(unit) or _days(unit, PERIOD)
 
 
 def days_of(duration: dict[str, Any]) -> Range | None:

@@ -53,3 +53,8 @@ def quantity(name: str, *, keys: tuple[str, ...] = ()) -> Callable[[QuantityOf],
         return of
 
     return register
+
+
+def figure(number: Fraction | int) -> str:
+    """Return a number for a reader, with two decimals at most."""
+    return f"{round(float(number), 2):g}"

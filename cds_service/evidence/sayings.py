@@ -11,6 +11,7 @@ from cds_service.evidence.context import Context, Leaf, Spec, leaf
 from cds_service.evidence.dose import Dose
 from cds_service.evidence.orders import OrderFact, OrderGroup
 from cds_service.evidence.phrases import phrase_lists, said
+from cds_service.evidence.quantities import figure
 
 Tell = Callable[[OrderFact], str | None]
 
@@ -26,7 +27,7 @@ def _reason(order: OrderFact) -> str | None:
 def _amount(read: Callable[[Dose], Fraction | None]) -> Tell:
     def tell(order: OrderFact) -> str | None:
         value = read(order.dose)
-        return f"{float(value):g}" if value is not None else None
+        return figure(value) if value is not None else None
 
     return tell
 

@@ -6,60 +6,93 @@ import re
 from collections.abc import Iterable
 from fractions import Fraction
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
 from cds_service.evidence import fields
 from cds_service.evidence.codings import data
-from cds_service.evidence.lengths import Range, days_of, positive, time_of, unit_days
+from cds_service.evidence.lengths import Range, days_of, period_days, positive, time_of
 
 DAY, WEEK = Fraction(1), Fraction(7)
 Timing = dict[str, Any]
 
+_SPANS = {"times", "length", "visits"}
 _PAUSE = re.compile(r"[\s(),;]+")
 _SIGNS = str.maketrans({"\N{EN DASH}": "-", "\N{MULTIPLICATION SIGN}": "x"})
 
 
 def times_a_day(timing: Timing) -> Fraction | None:
-    """Return how often something is done in a day, at most; None where that is not said."""
-    repeat = fields.item(timing, "repeat")
-    each, period = unit_days(repeat.get("periodUnit")), positive(repeat.get("period"))
-    listed = _days_listed(repeat) if period in (None, 1) else None
-    if listed and each in (None, WEEK):
-        return listed / WEEK
-    if each is None or period is None:
-        return _by_code(timing) or _in_words(timing).a_day
-    times = positive(repeat.get("frequencyMax")) or positive(repeat.get("frequency")) or Fraction(1)
-    return times * (listed / WEEK if listed and each == DAY else 1 / (period * each))
+    """Return how often something is done in a day, at most.
+
+    None where that is not said, or where parts and words say different things.
+    """
+    return _agreed(_in_parts(timing), _by_code(timing) or _in_words(timing).a_day)
 
 
 def bounds_of(timing: Timing) -> Range | None:
-    """Return the least and the most days that something goes on, where a length is stated."""
-    repeat = fields.item(timing, "repeat")
-    if fields.text(fields.item(repeat, "boundsPeriod"), "end"):
-        return None
-    if "boundsDuration" in repeat:
-        return days_of(fields.item(repeat, "boundsDuration"))
-    span = fields.item(repeat, "boundsRange")
-    if not span:
-        return _in_words(timing).days
-    high = days_of(fields.item(span, "high"))
-    low = days_of(fields.item(span, "low")) or high
-    return (min(low[0], high[1]), high[1]) if low and high else None
+    """Return the least and the most days that something goes on, where a length is stated.
+
+    A period with an end may only tell how long an order is valid: words beside it come first.
+    """
+    return _agreed(_span(fields.item(timing, "repeat")), _in_words(timing).days)
 
 
 def count_of(timing: Timing) -> Fraction | None:
     """Return how often something is done in all, at most."""
+    return _agreed(counted(fields.item(timing, "repeat")), _in_words(timing).count)
+
+
+def counted(repeat: dict[str, Any]) -> Fraction | None:
+    """Return the number that a repetition counts to, at most."""
+    return positive(repeat.get("countMax")) or positive(repeat.get("count"))
+
+
+def says_more(timing: Timing) -> bool:
+    """Whether the code of a timing says in words what its parts do not."""
     repeat = fields.item(timing, "repeat")
-    stated = positive(repeat.get("countMax")) or positive(repeat.get("count"))
-    return stated or _in_words(timing).count
+    said = _in_words(timing)
+    lacking = (
+        (said.a_day, _in_parts(timing)),
+        (said.days, _span(repeat)),
+        (said.count, counted(repeat)),
+    )
+    unread = bool(fields.words_of([timing.get("code")])) and said == _Said()
+    return unread or any(told and told != part for told, part in lacking)
 
 
-def _days_listed(repeat: dict[str, Any]) -> Fraction | None:
-    """Return on how many days of the week alone it is, where these are listed."""
-    on_days = repeat.get("dayOfWeek")
-    return Fraction(len(on_days)) if isinstance(on_days, list) and on_days else None
+Stated = TypeVar("Stated", Fraction, Range)
+
+
+def _agreed(part: Stated | None, said: Stated | None) -> Stated | None:
+    return None if part and said and part != said else part or said
+
+
+def _in_parts(timing: Timing) -> Fraction | None:
+    repeat = fields.item(timing, "repeat")
+    each, period = period_days(repeat.get("periodUnit")), positive(repeat.get("period"))
+    listed = _listed(repeat, "dayOfWeek") if period in (None, 1) else None
+    if listed and each in (None, WEEK):
+        return listed / WEEK
+    if each is None or period is None:
+        return None
+    stated = positive(repeat.get("frequencyMax")) or positive(repeat.get("frequency"))
+    times = stated or _listed(repeat, "timeOfDay") or _listed(repeat, "when") or Fraction(1)
+    return times * (listed / WEEK if listed and each == DAY else 1 / (period * each))
+
+
+def _span(repeat: dict[str, Any]) -> Range | None:
+    if "boundsDuration" in repeat:
+        return days_of(fields.item(repeat, "boundsDuration"))
+    high = days_of(fields.item(fields.item(repeat, "boundsRange"), "high"))
+    low = days_of(fields.item(fields.item(repeat, "boundsRange"), "low")) or high
+    return (min(low[0], high[1]), high[1]) if low and high else None
+
+
+def _listed(repeat: dict[str, Any], name: str) -> Fraction | None:
+    """Return on how many days of the week, or at how many times of the day alone it is."""
+    each = repeat.get(name)
+    return Fraction(len(each)) if isinstance(each, list) and each else None
 
 
 def _by_code(timing: Timing) -> Fraction | None:
@@ -71,7 +104,7 @@ def _by_code(timing: Timing) -> Fraction | None:
     if not known:
         return None
     times, period, unit = known
-    return Fraction(times) / (Fraction(period) * (unit_days(unit) or WEEK))
+    return Fraction(times) / (Fraction(period) * (period_days(unit) or WEEK))
 
 
 class _Said(Struct, frozen=True):
@@ -81,36 +114,42 @@ class _Said(Struct, frozen=True):
 
 
 def _in_words(timing: Timing) -> _Said:
-    told = fields.words_of([timing.get("code")])
-    return next((said for text in told if (said := _read(text))), _Said())
+    """Return what the text says; displays count where there is none."""
+    concept = fields.item(timing, "code")
+    text = fields.text(concept, "text")
+    told = [text] if text else fields.words_of([concept])
+    return next((said for one in told if (said := _read(one))), _Said())
 
 
 def _read(text: str) -> _Said | None:
     """Return what a text says; None where a part of it is not understood."""
-    plain = _PAUSE.sub(" ", text.lower().translate(_SIGNS)).strip(" .")
-    found = next((found for one in _grammar() if (found := one.fullmatch(f" {plain}"))), None)
+    plain = text.lower().replace("(s)", "s").translate(_SIGNS)
+    plain = " " + _PAUSE.sub(" ", plain).strip().removesuffix(".")
+    found = next((found for one in _grammar() if (found := one.fullmatch(plain))), None)
     if not found:
         return None
     part = {name: value for name, value in found.groupdict().items() if value}
-    return _Said(_rate(part), _stretch(part), _most(part, "visits"))
+    if any(_most(part, name) < _number(part[name]) for name in _SPANS & part.keys()):
+        return None
+    return _Said(_rate(part), _stretch(part), _most(part, "visits") if "visits" in part else None)
 
 
 def _rate(part: dict[str, str]) -> Fraction | None:
-    unit = part.get("unit") or data("timing.yaml")["adverbs"].get(part.get("adverb"))
-    each = unit_days(unit)
-    apart = Fraction(2) if "other" in part else _most(part, "apart") or Fraction(1)
-    times = _most(part, "times") or Fraction(1)
-    return times / (apart * each) if each and apart else None
+    each = period_days(part.get("unit") or data("timing.yaml")["adverbs"].get(part.get("adverb")))
+    if each is None:
+        return None
+    apart = 2 if "other" in part else _most(part, "apart") if "apart" in part else 1
+    return (_most(part, "times") if "times" in part else 1) / (apart * each)
 
 
 def _stretch(part: dict[str, str]) -> Range | None:
-    most = _most(part, "length")
-    return time_of(_number(part["length"]), most, part["span"]) if most else None
+    if "length" not in part:
+        return None
+    return time_of(_number(part["length"]), _most(part, "length"), part["span"])
 
 
-def _most(part: dict[str, str], name: str) -> Fraction | None:
-    told = part.get(f"{name}_most") or part.get(name)
-    return _number(told) if told else None
+def _most(part: dict[str, str], name: str) -> Fraction:
+    return _number(part.get(f"{name}_most") or part[name])
 
 
 def _number(word: str) -> Fraction:
@@ -127,29 +166,33 @@ def _grammar() -> tuple[re.Pattern[str], ...]:
     table = data("timing.yaml")
     unit, often = _one_of(table["unit-days"]), _one_of(table["times"])
     single = _one_of(name for name in table["unit-days"] if not name.endswith("s"))
+    period = _one_of([*table["unit-days"], *table["period-days"]])
     number = rf"[1-9]\d{{0,3}}(?:\.\d+)?|{_one_of(table['numbers'])}"
     visit = _one_of(data("scope.yaml")["visit-units"])
-    times, counted = _span("times", f"{often}|{number}"), _span("times", number)
-    by, adverb = rf"(?:x|times?|{visit})", rf"(?P<adverb>{_one_of(table['adverbs'])})"
-    each = r"(?:/|(?:a|an|per|each|every)\b)"
+    times, counted = _range("times", f"{often}|{number}"), _range("times", number)
+    by, adverb = r"(?:x|times?)", rf"(?P<adverb>{_one_of(table['adverbs'])})"
+    # "12 visits weekly" and "12 visits every week" may be twelve in all.
     rates = (
-        rf"{times} ?{by}? ?{each} ?(?P<unit>{unit})",
+        rf"{times} ?(?:{by}|{visit})? ?(?:/|(?:a|an|per)\b) ?(?P<unit>{period})",
+        rf"{times} ?{by}? ?(?:each|every)\b ?(?P<unit>{period})",
         rf"{counted} ?x ?(?P<unit>{single})",
         rf"{counted} ?{by} {adverb}",
         rf"(?:(?P<times>{often}) )?{adverb}",
         rf"(?:{times} ?{by}? ?)?every (?P<other>other) (?P<unit>{single})",
-        rf"(?:{times} ?{by}? ?)?every (?:(?P<apart>{number}) ?)?(?P<unit>{unit})",
+        rf"(?:{times} ?{by}? ?)?every (?:(?P<apart>{number}) ?)?(?P<unit>{period})",
     )
-    length = rf" (?:for |over |x ?)?{_span('length', number)} ?(?P<span>{unit})"
-    count = rf" (?:for |total |x ?)?{_span('visits', number)} ?(?:{visit})"
-    tails = (rf"(?:{length})?(?:{count})?", f"{count}{length}")
+    stretch = rf"{_range('length', number)} ?(?P<span>{unit})"
+    length = rf" (?:for |over |x ?)?{stretch}"
+    total = rf"{_range('visits', number)} ?(?:{visit})"
+    count = rf" (?:for |total |x ?)?{total}"
+    tails = (f"(?:{length})?(?:{count})?", f"{count}{length}")
     said = [f" {rate}{tail}" for rate in rates for tail in tails]
-    return tuple(map(re.compile, (*said, f"{count}{length}")))
+    return tuple(map(re.compile, (*said, rf" {total} (?:over|in|within) {stretch}")))
 
 
 def _one_of(words: Iterable[str]) -> str:
     return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
 
 
-def _span(name: str, number: str) -> str:
+def _range(name: str, number: str) -> str:
     return rf"(?P<{name}>{number})(?: ?(?:-|to|or) ?(?P<{name}_most>{number}))?"

@@ -12,8 +12,10 @@ from msgspec import Struct
 
 from cds_service.evidence import fields
 from cds_service.evidence.answer import Finding
+from cds_service.evidence.codings import status
 from cds_service.evidence.context import Context, Facts, once
 from cds_service.evidence.dates import Days
+from cds_service.evidence.diagnoses import ENCOUNTER, INACTIVE
 from cds_service.evidence.given import Given, Treatments
 from cds_service.evidence.quantities import Quantity, quantity
 from cds_service.record.model import Resource
@@ -27,7 +29,7 @@ UNSUPPORTED = frozenset(
 
 
 class Visit(Struct, frozen=True):
-    """One day of massage, or a visit of which only month or year is known."""
+    """One day of massage, or a visit of which only month or year, or no date at all is known."""
 
     days: Days
     finding: Finding
@@ -116,7 +118,7 @@ def _first(onset: Days) -> date:
 
 def _found(facts: Facts) -> Iterable[Visit]:
     for given in facts.of(Treatments).of("completed"):
-        if visit := _given_visit(given, "Massage visit"):
+        if visit := _given_visit(given, "Massage visit", facts.day):
             yield visit
     for encounter in facts.record.of_type("Encounter"):
         if fields.text(encounter, "status") == "finished":
@@ -125,12 +127,17 @@ def _found(facts: Facts) -> Iterable[Visit]:
             yield from _visit(facts, encounter, concepts, dates)
 
 
-def _given_visit(given: Given, title: str) -> Visit | None:
-    if MASSAGE not in given.sets or not given.days:
+def _given_visit(given: Given, title: str, until: date) -> Visit | None:
+    if MASSAGE not in given.sets:
         return None
-    day = given.days.first
+    day = given.days.first if given.days else None
     told = Finding(given.reference, given.written, given.code, title, day, via=given.via)
-    return Visit(given.days, told)
+    return Visit(given.days or _ever(until), told)
+
+
+def _ever(until: date) -> Days:
+    """Return when a visit without a date may have been."""
+    return Days(date.min, until)
 
 
 def _visit(
@@ -142,11 +149,11 @@ def _visit(
     if MASSAGE not in fields.value_sets(facts, concepts):
         return
     days, written = fields.first_date(facts, *dates)
-    if days:
-        code = next((code for _, code in fields.codings(concepts)), None)
-        via = fields.via(facts, concepts)
-        name = fields.identity(resource)
-        yield Visit(days, Finding(name, written, code, "Massage visit", days.first, via=via))
+    code = next((code for _, code in fields.codings(concepts)), None)
+    via = fields.via(facts, concepts)
+    name, day = fields.identity(resource), days.first if days else None
+    told = Finding(name, written, code, "Massage visit", day, via=via)
+    yield Visit(days or _ever(facts.day), told)
 
 
 def _one_a_day(visits: Iterable[Visit]) -> tuple[Visit, ...]:
@@ -157,9 +164,36 @@ def _one_a_day(visits: Iterable[Visit]) -> tuple[Visit, ...]:
 
 
 def _onsets(facts: Facts) -> tuple[Days, ...]:
-    """Return when the treated condition, or a new injury that is the reason, began, in order."""
-    onsets = (_onset(facts, condition) for condition in _treated(facts))
-    return tuple(sorted({onset for onset in onsets if onset}, key=_first))
+    """Return when the treated condition, or a new injury that is the reason, began, in order.
+
+    What an encounter tells again of a condition that goes on is no new onset: records give each
+    encounter's diagnosis the day of the encounter.
+    """
+    treated = list(_treated(facts))
+    onsets = (
+        onset
+        for condition in treated
+        if (onset := _onset(facts, condition)) and not _retold(facts, condition, onset, treated)
+    )
+    return tuple(sorted(set(onsets), key=_first))
+
+
+def _retold(facts: Facts, condition: Resource, onset: Days, treated: Iterable[Resource]) -> bool:
+    if fields.codes(fields.items(condition, "category")) != {ENCOUNTER}:
+        return False
+    return any(_goes_on(facts, one, onset) for one in treated)
+
+
+def _goes_on(facts: Facts, condition: Resource, at: Days) -> bool:
+    """Whether a condition began before some days and had not ended by then."""
+    began = (
+        _onset(facts, condition)
+        or fields.first_date(facts, fields.text(condition, "recordedDate"))[0]
+    )
+    ended, _ = fields.first_date(facts, fields.text(condition, "abatementDateTime"))
+    lasts = status(condition, "clinicalStatus") not in INACTIVE
+    lasts = ended.first > at.last if ended else lasts
+    return lasts and began is not None and began.last < at.first
 
 
 def _treated(facts: Facts) -> Iterable[Resource]:
@@ -202,7 +236,7 @@ def visits_missed_recent(context: Context) -> Quantity:
 def _missed(facts: Facts) -> Iterable[Visit]:
     """Yield massage that was planned for a day up to the order's and not done."""
     for given in facts.of(Treatments).of("not-done"):
-        visit = _given_visit(given, "Massage visit that was missed")
+        visit = _given_visit(given, "Massage visit that was missed", facts.day)
         if visit and visit.days.exact and visit.days.first <= facts.day:
             yield visit
 
@@ -262,7 +296,8 @@ def episode_day(context: Context) -> Quantity:
     if not current.unsure:
         return Quantity(least, tuple(visit.finding for visit in current.visits[:1]), holes)
     earliest = min(visit.days.first for visit in current.unsure)
-    most = None if holes else max(least, Fraction((day - earliest).days))
+    ever = holes or earliest == date.min
+    most = None if ever else max(least, Fraction((day - earliest).days))
     findings = tuple(visit.finding for visit in current.unsure)
     return Quantity(None, findings, holes, low=least, high=most)
 

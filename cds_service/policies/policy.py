@@ -21,7 +21,7 @@ from cds_service.evaluation import (
 )
 from cds_service.evidence.answer import Status
 from cds_service.evidence.context import Context, Leaf
-from cds_service.evidence.quantities import QUANTITIES
+from cds_service.evidence.quantities import QUANTITIES, figure
 from cds_service.policies.criteria import Criterion, Group, Outcome
 from cds_service.policies.expressions import RUN, Running
 from cds_service.policies.kleene import distinct, unique
@@ -334,7 +334,7 @@ class _Run(Running):
             return f"{number(self.policy.numbers[name[1:]]):g}"
         found = QUANTITIES[name].of(self.context)
         if found.value is not None:
-            return f"{number(found.value):g}"
+            return figure(found.value)
         if found.low is None or found.high is None or found.holes:
             return "an unstated number of"
-        return f"{number(found.low):g} to {number(found.high):g}"
+        return f"{figure(found.low)} to {figure(found.high)}"

@@ -28,7 +28,8 @@ class PayersError(ValueError):
 class PayerEntry:
     """One row: a payor and product, the policy that answers (None: known, not routed).
 
-    `via` says which mapping of the site the row stands for: its product is met by value or name.
+    A product is met by the code `plan` of the plan's class or by its name, `title`. `via` says
+    which mapping of the site the row stands for: its product is met by value or name of any class.
     """
 
     payor: Identifier
@@ -36,6 +37,7 @@ class PayerEntry:
     plan: str | None
     policy: str | None
     line_of_business: str | None
+    title: str | None = None
     via: str | None = None
 
 
@@ -81,6 +83,7 @@ def _entry(row: Mapping[str, Any]) -> PayerEntry:
         plan=product.get("value"),
         policy=row["policy"],
         line_of_business=row.get("line-of-business"),
+        title=_plain(product["name"]) if "name" in product else None,
     )
 
 
@@ -121,6 +124,7 @@ def with_site(table: Sequence[PayerEntry], site: Site) -> tuple[PayerEntry, ...]
             payor=one.identifier or row.payor,
             names=frozenset({_plain(one.name)}) if one.name else frozenset(),
             plan=_plain(one.product) if one.product else None,
+            title=None,
             via=one.via,
         )
         for one in site.routes
@@ -135,8 +139,9 @@ def _of_product(coverage: CoverageFact, entry: PayerEntry) -> bool:
     if entry.plan is None:
         return True
     if entry.via is None:
-        plans = (value for kind, value, _ in coverage.plan_classes if kind == "plan")
-        return entry.plan in plans
+        plans = [(value, name) for kind, value, name in coverage.plan_classes if kind == "plan"]
+        titles = {_plain(name) for _, name in plans if name}
+        return any(value == entry.plan for value, _ in plans) or entry.title in titles
     said = (text for _, value, name in coverage.plan_classes for text in (value, name) if text)
     return entry.plan in map(_plain, said)
 

@@ -207,6 +207,17 @@ class Diagnosis:
         return self.onset or self.recorded
 
 
+def running(one, at):
+    """Whether a diagnosis was there before some days and had not ended by then."""
+    began = span(one.get("onsetDateTime")) or span(one.get("recordedDate"))
+    ended = span(one.get("abatementDateTime"))
+    if not began or began.last >= at.first:
+        return False
+    if ended:
+        return ended.first > at.last
+    return status_of(one.get("clinicalStatus")) not in ("inactive", "remission", "resolved")
+
+
 @dataclass(frozen=True)
 class Measured:
     """One value of a measure on a day; several values where its scale is not stated."""
@@ -396,12 +407,20 @@ class SlowChart:
         named = {r["reference"] for o in self.drafts for r in o.get("reasonReference", [])}
         stated = {c for o in self.drafts for c in codings(*o.get("reasonCode", []))}
         doubtful = {"refuted", ERROR, "unconfirmed", "provisional", "differential"}
-        return [
-            span(one["onsetDateTime"])
+        treated = [
+            one
             for one in self.of("Condition")
             if (f"Condition/{one['id']}" in named or stated & set(codings(one["code"])))
-            and "onsetDateTime" in one
             and not codes(one.get("verificationStatus")) & doubtful
+        ]
+        return [
+            span(one["onsetDateTime"])
+            for one in treated
+            if "onsetDateTime" in one
+            and not (
+                codes(*one.get("category", [])) == {"encounter-diagnosis"}
+                and any(running(other, span(one["onsetDateTime"])) for other in treated)
+            )
         ]
 
     @read_once

@@ -139,27 +139,48 @@ def test_split_adds_a_second_order_for_the_rest():
 
 
 WEEKLY = {"frequency": 1, "period": 1, "periodUnit": "wk"}
-SAID = {"code": {"text": "3x/week, 12 visits"}}
 
 
 def test_words_beside_the_parts_of_a_timing_do_not_tell_the_old_numbers():
-    call = request(order(occurrenceTiming={"repeat": {"count": 12, **WEEKLY}, **SAID}))
-    update, create = steps("split-visits", call, amount=FOUR)
-    assert update["resource"]["occurrenceTiming"] == {"repeat": {"count": 4, **WEEKLY}}
-    assert create["resource"]["occurrenceTiming"] == {"repeat": {"count": 8, **WEEKLY}}
     often = WEEKLY | {"frequency": 3}
-    [step] = steps("change-frequency", request(order(occurrenceTiming={"repeat": often, **SAID})))
-    assert step["resource"]["occurrenceTiming"] == {"repeat": WEEKLY}
+    said = {"code": {"text": "3x/week, 12 visits"}}
+    call = request(order(occurrenceTiming={"repeat": {"count": 12, **often}, **said}))
+    update, create = steps("split-visits", call, amount=FOUR)
+    assert update["resource"]["occurrenceTiming"] == {"repeat": {"count": 4, **often}}
+    assert create["resource"]["occurrenceTiming"] == {"repeat": {"count": 8, **often}}
+    [step] = steps("change-frequency", call)
+    assert step["resource"]["occurrenceTiming"] == {"repeat": {"count": 12, **WEEKLY}}
 
 
-def test_an_order_that_tells_how_often_in_words_alone_is_left_to_the_clinician():
-    visits = {"quantityQuantity": {"value": 8, "unit": "visits"}}
-    for timing in ({"repeat": {"count": 12}, **SAID}, SAID):
-        call = request(order(occurrenceTiming=timing, **visits))
-        assert steps("split-visits", call, amount=FOUR) == []
+@pytest.mark.parametrize("text", ["3x/week for 4 weeks, 12 visits", "3x/week as needed"])
+def test_an_order_that_says_more_in_words_is_left_to_the_clinician(text):
+    often = WEEKLY | {"frequency": 3}
+    call = request(
+        order(occurrenceTiming={"repeat": {"count": 12, **often}, "code": {"text": text}})
+    )
+    assert steps("split-visits", call, amount=FOUR) == []
+    assert steps("change-frequency", call) == []
+
+
+def test_a_code_without_words_stays_where_only_the_number_changes():
     coded = {"repeat": {"count": 12}, "code": {"coding": [{"code": "WK"}]}}
     [step] = steps("reduce-visits", request(order(occurrenceTiming=coded)), amount=FOUR)
     assert step["resource"]["occurrenceTiming"] == coded | {"repeat": {"count": 4}}
+
+
+def test_visits_that_are_told_twice_are_brought_down_twice():
+    twelve = {"quantityQuantity": {"value": 12, "unit": "visits"}}
+    call = request(order(occurrenceTiming={"repeat": {"count": 12}}, **twelve))
+    update, create = steps("split-visits", call, amount=FOUR)
+    for step, visits in ((update, 4), (create, 8)):
+        assert step["resource"]["occurrenceTiming"]["repeat"]["count"] == visits
+        assert step["resource"]["quantityQuantity"]["value"] == visits
+
+
+def test_once_a_week_is_not_on_two_days_of_it():
+    call = request(order(occurrenceTiming={"repeat": {"dayOfWeek": ["mon", "thu"]}}))
+    [step] = steps("change-frequency", call)
+    assert step["resource"]["occurrenceTiming"] == {"repeat": WEEKLY}
 
 
 def test_an_order_is_split_once():

@@ -350,6 +350,13 @@ def test_hostile_text_stays_text(text):
             assert line.count("|") in (0, 4)
 
 
+def test_all_that_is_ordered_is_no_part_of_it():
+    four = six_visits_four_supported()
+    found = replace(four, approvable_now=replace(four.approvable_now, value=6))
+    [card] = render([found], request())
+    assert "at most" not in card["summary"] + card["detail"].split("\n")[0]
+
+
 def test_a_part_that_fits_is_not_offered_where_only_a_hole_keeps_the_rest_open():
     part = criterion("CCA-D-PART", "unknown", "Part", because="One visit", derived=True)
     criteria = (criterion("CCA-D2", "unknown", "PROMIS-29", holes=(HOLE,)), part)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds_service.evidence.timing import bounds_of, count_of, times_a_day
+from cds_service.evidence.timing import bounds_of, count_of, says_more, times_a_day
 
 
 def a_week(timing: dict[str, Any]) -> Fraction | None:
@@ -31,7 +31,9 @@ def said(text: Any) -> dict[str, Any]:
         ("weekly", 1, None, None),
         ("every week", 1, None, None),
         ("every other week", Fraction(1, 2), None, None),
-        ("1 visit every 2 weeks for 3 months", Fraction(1, 2), (84, Fraction(365, 4)), None),
+        ("once every 2 weeks for 3 months", Fraction(1, 2), (84, Fraction(365, 4)), None),
+        ("1 time(s) per week for 4 week(s)", 1, (28, 28), None),
+        ("every 12 hours", 14, None, None),
         ("2 \N{MULTIPLICATION SIGN} / wk", 2, None, None),
         ("3 per week", 3, None, None),
         ("2x week", 2, None, None),
@@ -63,6 +65,18 @@ def test_words(text, week, days, count):
         "0x/week",
         "up to 2x/week",
         "2x/fortnight",
+        "2x/week, 1 hour",
+        "weekly x 1 hour",
+        "12 visits weekly for 12 weeks",
+        "6 sessions every 2 weeks for 12 weeks",
+        "6 visits every week",
+        "2 visits x 4 weeks",
+        "2 sessions for 6 weeks",
+        "6 visits, 1 hour",
+        ".5x/week",
+        "2-1x/week",
+        "twice or once a week",
+        "2x/week for 6-4 weeks",
         "no more than weekly",
         "2/week x 6",
         "not weekly",
@@ -80,20 +94,30 @@ def test_a_display_is_as_good_as_a_text():
     assert a_week({"code": {"coding": [{"code": "local-17", "display": "2x weekly"}]}}) == 2
 
 
-def test_parts_and_codes_come_before_words():
+def test_a_display_says_nothing_beside_a_text_that_is_not_understood():
+    coding = [{"code": "local-17", "display": "Weekly"}]
+    told = {"code": {"coding": coding, "text": "2x/week for 2 weeks, then weekly"}}
+    assert a_week(told) is None
+
+
+def test_parts_and_words_that_differ_leave_it_open():
     parts = {"frequency": 1, "period": 1, "periodUnit": "wk", "count": 4}
     length = {"boundsDuration": {"value": 4, "code": "wk"}}
     timing = {"repeat": parts | length, **said("2x/week for 6 weeks, 12 visits")}
+    assert (a_week(timing), bounds_of(timing), count_of(timing)) == (None, None, None)
+    timing = {"repeat": parts | length, **said("1x/week for 4 weeks, 4 visits")}
     assert (a_week(timing), bounds_of(timing), count_of(timing)) == (1, (28, 28), 4)
+    assert not says_more(timing)
+    assert says_more({"repeat": parts, **said("weekly for 4 weeks")})
+    assert says_more({"repeat": parts, **said("weekly as needed")})
     coded = {"code": {"coding": [{"code": "WK"}], "text": "2x/week"}}
     assert a_week(coded) == 1
 
 
-def test_a_period_with_an_end_is_the_length():
-    until = {"repeat": {"boundsPeriod": {"start": "2026-03-01", "end": "2026-03-29"}}}
-    assert bounds_of(until | said("2x/week for 6 weeks")) is None
-    begun = {"repeat": {"boundsPeriod": {"start": "2026-03-01"}}}
-    assert bounds_of(begun | said("2x/week for 6 weeks")) == (42, 42)
+def test_a_period_may_only_tell_how_long_an_order_is_valid():
+    until = {"repeat": {"boundsPeriod": {"start": "2026-03-01", "end": "2027-03-01"}}}
+    assert bounds_of(until | said("2x/week for 6 weeks")) == (42, 42)
+    assert bounds_of(until) is None
 
 
 @pytest.mark.parametrize(
@@ -111,6 +135,8 @@ def test_codes(code, day):
         ({"frequency": 3, "period": 1, "periodUnit": "d"}, 3),
         ({"frequency": 1, "period": 8, "periodUnit": "h"}, 3),
         ({"period": 1, "periodUnit": "wk"}, Fraction(1, 7)),
+        ({"period": 1, "periodUnit": "d", "timeOfDay": ["08:00:00", "20:00:00"]}, 2),
+        ({"period": 1, "periodUnit": "d", "when": ["MORN", "EVE"]}, 2),
         ({"frequency": 1, "frequencyMax": 2, "period": 1, "periodUnit": "wk"}, Fraction(2, 7)),
         ({"dayOfWeek": ["mon", "thu"]}, Fraction(2, 7)),
         ({"dayOfWeek": ["mon"], "frequency": 2, "period": 1, "periodUnit": "d"}, Fraction(2, 7)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from cds_service.evidence.quantities import QUANTITIES
 from cds_service.evidence.visits import Visits, episode
 from tests.unit.evidence_help import DAY, ICD, ago, coded, context, count, odd, visit
 
@@ -23,9 +24,9 @@ def days(name, *resources, **about):
         ({"status": "in-progress"}, 0),
         ({"status": None}, 0),
         ({"performedDateTime": ago(-1)}, 0),
-        ({"performedDateTime": None}, 0),
+        ({"performedDateTime": None}, None),
         ({"performedDateTime": None, "performedPeriod": {"start": ago(7)}}, 1),
-        ({"performedDateTime": "soon"}, 0),
+        ({"performedDateTime": "soon"}, None),
     ],
 )
 def test_what_is_a_visit(change, counted):
@@ -119,6 +120,38 @@ ORDER = {
 def test_a_new_onset_of_the_treated_condition_starts_a_new_episode(onset, verified, counted):
     record = [visit(ago(10)), visit(ago(20)), condition(onset, verified)]
     assert days("visits.episode", *record, orders=(ORDER,)) == counted
+
+
+TOLD_AGAIN = [coded("encounter-diagnosis", "c")]
+
+
+@pytest.mark.parametrize(
+    ("older", "newer", "counted"),
+    [
+        ({}, {"category": TOLD_AGAIN}, 2),
+        ({}, {}, 0),
+        ({}, {"category": [*TOLD_AGAIN, coded("problem-list-item", "c")]}, 0),
+        ({"clinicalStatus": coded("resolved", "s")}, {"category": TOLD_AGAIN}, 0),
+        ({"abatementDateTime": ago(60)}, {"category": TOLD_AGAIN}, 0),
+        ({"abatementDateTime": ago(5)}, {"category": TOLD_AGAIN}, 2),
+        ({"onsetDateTime": ago(3)}, {"category": TOLD_AGAIN}, 0),
+        ({"onsetDateTime": None, "recordedDate": ago(90)}, {"category": TOLD_AGAIN}, 2),
+    ],
+)
+def test_what_an_encounter_tells_again_starts_nothing(older, newer, counted):
+    on_list = {**condition(ago(100)), **older}
+    again = {**condition(ago(9)), "id": "again", **newer}
+    order = {**ORDER, "reasonCode": [coded("M54.50", ICD)]}
+    record = [visit(ago(10)), visit(ago(20)), on_list, again]
+    assert days("visits.episode", *record, orders=(order,)) == counted
+
+
+def test_a_visit_without_a_date_may_have_been_any_day():
+    undated = {key: kept for key, kept in visit(ago(10)).items() if "performed" not in key}
+    found = QUANTITIES["visits.year"](context(undated))
+    assert (found.value, found.low, found.high) == (None, 0, 1)
+    found = QUANTITIES["episode.day"](context(undated))
+    assert (found.value, found.low, found.high) == (None, 0, None)
 
 
 def test_the_onset_of_something_else_starts_nothing():
