@@ -48,7 +48,7 @@ def _names(resource: Resource, kind: str, entry: dict[str, Any], facts: Facts) -
     if wanted & set(fields.coded(facts, concepts)):
         return True
     titles = [said for one in concepts if (said := fields.text(one, "text"))]
-    return any(
+    return any(one.strip() in entry["alone"] for one in titles) or any(
         re.search(rf"(?<!\w){re.escape(t)}(?!\w)", s) for t in entry["titles"] for s in titles
     )
 

@@ -25,9 +25,9 @@ _SIGNS = str.maketrans({"\N{EN DASH}": "-", "\N{MULTIPLICATION SIGN}": "x"})
 def times_a_day(timing: Timing) -> Fraction | None:
     """Return how often something is done in a day, at most.
 
-    None where that is not said, or where parts and words say different things.
+    None where that is not said, or where parts, code and words say different things.
     """
-    return _agreed(_in_parts(timing), _by_code(timing) or _in_words(timing).a_day)
+    return _agreed(_in_parts(timing), _by_code(timing), _in_words(timing).a_day)
 
 
 def bounds_of(timing: Timing) -> Range | None:
@@ -57,15 +57,17 @@ def says_more(timing: Timing) -> bool:
         (said.days, _span(repeat)),
         (said.count, counted(repeat)),
     )
-    unread = bool(fields.words_of([timing.get("code")])) and said == _Said()
+    words = fields.words_of([timing.get("code")])
+    unread = bool(words) and said == _Said() and _by_code(timing) is None
     return unread or any(told and told != part for told, part in lacking)
 
 
 Stated = TypeVar("Stated", Fraction, Range)
 
 
-def _agreed(part: Stated | None, said: Stated | None) -> Stated | None:
-    return None if part and said and part != said else part or said
+def _agreed(*told: Stated | None) -> Stated | None:
+    different = {one for one in told if one}
+    return different.pop() if len(different) == 1 else None
 
 
 def _in_parts(timing: Timing) -> Fraction | None:

@@ -792,6 +792,7 @@ def program(chart, spec):
             listed = {(each["system"], each["code"]) for each in entry["codes"]}
             texts = [concept.get("text", "") for concept in concepts]
             titled = any(re.search(rf"\b{title}\b", t) for title in entry["titles"] for t in texts)
+            titled = titled or any(t.strip() in entry["alone"] for t in texts)
             if (listed & set(codings(*concepts)) or titled) and one["status"] == "active":
                 found.append((in_period(one.get("period", {}), chart.day), Found(name)))
     return shown(found, chart.unread("flags", "plans", "episodes"))

@@ -30,6 +30,8 @@ def flag(**more: Any) -> dict[str, Any]:
         (flag(code=concept("OTHER", None, PROGRAMS)), "not-met"),
         (flag(code=concept("HOPE", None, "urn:elsewhere")), "not-met"),
         (flag(code={"text": "HOPE member"}), "met"),
+        (flag(code={"text": "HOPE"}), "met"),
+        (flag(code={"text": "HOPE VI housing voucher"}), "not-met"),
         (flag(code={"text": "hope for the best"}), "not-met"),
         (flag(code="HOPE"), "not-met"),
         (flag(period={"end": "2026-03-15"}), "not-met"),

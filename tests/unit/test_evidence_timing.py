@@ -111,7 +111,8 @@ def test_parts_and_words_that_differ_leave_it_open():
     assert says_more({"repeat": parts, **said("weekly for 4 weeks")})
     assert says_more({"repeat": parts, **said("weekly as needed")})
     coded = {"code": {"coding": [{"code": "WK"}], "text": "2x/week"}}
-    assert a_week(coded) == 1
+    assert a_week(coded) is None
+    assert not says_more({"repeat": parts, **said("WK")})
 
 
 def test_a_period_may_only_tell_how_long_an_order_is_valid():
