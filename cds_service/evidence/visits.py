@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, timedelta
 from fractions import Fraction
-from itertools import filterfalse
+from itertools import accumulate, filterfalse
 
 from msgspec import Struct
 
@@ -170,30 +170,40 @@ def _onsets(facts: Facts) -> tuple[Days, ...]:
     encounter's diagnosis the day of the encounter.
     """
     treated = list(_treated(facts))
-    onsets = (
-        onset
-        for condition in treated
-        if (onset := _onset(facts, condition)) and not _retold(facts, condition, onset, treated)
-    )
-    return tuple(sorted(set(onsets), key=_first))
+    onsets = [(one, onset) for one in treated if (onset := _onset(facts, one))]
+    told = {onset for one, onset in onsets if _is_told(one)}
+    new = {onset for one, onset in onsets if not _is_told(one)}
+    if told:
+        goes_on = _going_on(facts, treated)
+        new |= {onset for onset in told if not goes_on(onset)}
+    return tuple(sorted(new, key=_first))
 
 
-def _retold(facts: Facts, condition: Resource, onset: Days, treated: Iterable[Resource]) -> bool:
-    if fields.codes(fields.items(condition, "category")) != {ENCOUNTER}:
-        return False
-    return any(_goes_on(facts, one, onset) for one in treated)
+def _going_on(facts: Facts, treated: Iterable[Resource]) -> Callable[[Days], bool]:
+    """Return whether one of the conditions had begun before some days and not ended by then."""
+    spans = sorted(span for one in treated if (span := _span(facts, one)))
+    begins, lasting = [begun for begun, _ in spans], [*accumulate((end for _, end in spans), max)]
+
+    def goes_on(at: Days) -> bool:
+        before = bisect_left(begins, at.first)
+        return before > 0 and lasting[before - 1] > at.last
+
+    return goes_on
 
 
-def _goes_on(facts: Facts, condition: Resource, at: Days) -> bool:
-    """Whether a condition began before some days and had not ended by then."""
-    began = (
-        _onset(facts, condition)
-        or fields.first_date(facts, fields.text(condition, "recordedDate"))[0]
-    )
+def _is_told(condition: Resource) -> bool:
+    """Whether an encounter alone tells of a condition."""
+    return fields.codes(fields.items(condition, "category")) == {ENCOUNTER}
+
+
+def _span(facts: Facts, condition: Resource) -> tuple[date, date] | None:
+    """Return the days by which a condition had begun, and from which it may have ended."""
+    began = _onset(facts, condition)
+    if began is None:
+        began, _ = fields.first_date(facts, fields.text(condition, "recordedDate"))
     ended, _ = fields.first_date(facts, fields.text(condition, "abatementDateTime"))
-    lasts = status(condition, "clinicalStatus") not in INACTIVE
-    lasts = ended.first > at.last if ended else lasts
-    return lasts and began is not None and began.last < at.first
+    over = ended is None and status(condition, "clinicalStatus") in INACTIVE
+    return None if began is None or over else (began.last, ended.first if ended else date.max)
 
 
 def _treated(facts: Facts) -> Iterable[Resource]:
