@@ -129,11 +129,12 @@ def remainder_of(change: Change) -> Resource:
         rest = {key: item for key, item in rest.items() if key != "extension" or item}
     _unsay(rest, change.before)
     repeat = member(rest, "occurrenceTiming", "repeat")
-    if isinstance(repeat, dict) and "count" in repeat:
+    counted = isinstance(repeat, dict) and "count" in repeat
+    if counted:
         repeat["count"] = change.rest
         for bound in ("countMax", *_BOUNDS):
             repeat.pop(bound, None)
-    if _counts_visits(rest) or not isinstance(repeat, dict) or "count" not in repeat:
+    if _counts_visits(rest) or not counted:
         rest["quantityQuantity"]["value"] = change.rest
     return rest
 

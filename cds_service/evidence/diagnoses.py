@@ -168,11 +168,16 @@ def _noted(resource: Resource) -> Iterable[str | None]:
             yield fields.text(extension, "valueDateTime")
 
 
+def is_told(resource: Resource) -> bool:
+    """Whether an encounter alone tells of a Condition."""
+    return fields.codes(fields.items(resource, "category")) == {ENCOUNTER}
+
+
 def _told(
     resource: Resource, onset: Days | None, recorded: Days | None, facts: Facts
 ) -> Days | None:
     """Return the newest day of a diagnosis of an encounter alone, None for any other."""
-    if fields.codes(fields.items(resource, "category")) != {ENCOUNTER}:
+    if not is_told(resource):
         return None
     known = [days for days in (onset, recorded) if days]
     if known:

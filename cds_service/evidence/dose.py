@@ -39,15 +39,18 @@ def read_dose(order: Resource, zone: tzinfo) -> Dose:
     timing = fields.item(order, "occurrenceTiming")
     often = times_a_day(timing)
     per_week = often * WEEK if often else None
+    bounds = bounds_of(timing)
     start, end = _period(order, timing, zone)
+    begins = start or parse_days(fields.text(order, "authoredOn"), zone)
+    if end is None and begins and bounds:
+        end = later(begins, (bounds[1], bounds[1]))
     stated = _visits(order, timing)
-    length = _length(timing, start or parse_days(fields.text(order, "authoredOn"), zone), end)
-    visits = stated or _derived_visits(length, per_week)
+    visits = stated or _derived_visits(bounds or _length(begins, end), per_week)
     return Dose(
         visits=visits,
         units=_units(order, timing),
         per_week=per_week,
-        weeks=_weeks(timing, visits, per_week, start, end),
+        weeks=_weeks(bounds, visits, per_week, start, end),
         start=start,
         end=end,
         derived=stated is None and visits is not None,
@@ -97,10 +100,8 @@ def _derived_visits(length: Range | None, per_week: Fraction | None) -> Range | 
     return Fraction(max(floor(low), 1)), Fraction(max(ceil(high), 1))
 
 
-def _length(timing: Timing, start: Days | None, end: Days | None) -> Range | None:
+def _length(start: Days | None, end: Days | None) -> Range | None:
     """Return the days for which visits go on: of a period, without its last day or with it."""
-    if bounds := bounds_of(timing):
-        return bounds
     if not (start and end and start.exact and end.exact and end.first > start.first):
         return None
     days = Fraction((end.first - start.first).days)
@@ -131,16 +132,11 @@ def _period(order: Resource, timing: Timing, zone: tzinfo) -> tuple[Days | None,
     start = parse_days(
         fields.text(period, "start") or fields.text(order, "occurrenceDateTime"), zone
     )
-    end = parse_days(fields.text(period, "end"), zone)
-    begins = start or parse_days(fields.text(order, "authoredOn"), zone)
-    bounds = bounds_of(timing)
-    if end is None and begins and bounds:
-        end = later(begins, (bounds[1], bounds[1]))
-    return start, end
+    return start, parse_days(fields.text(period, "end"), zone)
 
 
 def _weeks(
-    timing: Timing,
+    bounds: Range | None,
     visits: Range | None,
     per_week: Fraction | None,
     start: Days | None,
@@ -148,7 +144,7 @@ def _weeks(
 ) -> Fraction | None:
     """Return the weeks of the order: the repetition stops at the first limit it reaches."""
     limits: list[Fraction] = []
-    if bounds := bounds_of(timing):
+    if bounds:
         limits.append(bounds[1] / WEEK)
     elif start and end and start.exact and end.exact and end.first >= start.first:
         limits.append(Fraction((end.first - start.first).days) / WEEK)

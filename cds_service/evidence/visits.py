@@ -15,7 +15,7 @@ from cds_service.evidence.answer import Finding
 from cds_service.evidence.codings import status
 from cds_service.evidence.context import Context, Facts, once
 from cds_service.evidence.dates import Days
-from cds_service.evidence.diagnoses import ENCOUNTER, INACTIVE
+from cds_service.evidence.diagnoses import INACTIVE, is_told
 from cds_service.evidence.given import Given, Treatments
 from cds_service.evidence.quantities import Quantity, quantity
 from cds_service.record.model import Resource
@@ -171,8 +171,8 @@ def _onsets(facts: Facts) -> tuple[Days, ...]:
     """
     treated = list(_treated(facts))
     onsets = [(one, onset) for one in treated if (onset := _onset(facts, one))]
-    told = {onset for one, onset in onsets if _is_told(one)}
-    new = {onset for one, onset in onsets if not _is_told(one)}
+    told = {onset for one, onset in onsets if is_told(one)}
+    new = {onset for one, onset in onsets if not is_told(one)}
     if told:
         goes_on = _going_on(facts, treated)
         new |= {onset for onset in told if not goes_on(onset)}
@@ -189,11 +189,6 @@ def _going_on(facts: Facts, treated: Iterable[Resource]) -> Callable[[Days], boo
         return before > 0 and lasting[before - 1] > at.last
 
     return goes_on
-
-
-def _is_told(condition: Resource) -> bool:
-    """Whether an encounter alone tells of a condition."""
-    return fields.codes(fields.items(condition, "category")) == {ENCOUNTER}
 
 
 def _span(facts: Facts, condition: Resource) -> tuple[date, date] | None:
