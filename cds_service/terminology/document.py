@@ -17,6 +17,7 @@ SHORT = {
     "http://loinc.org": "LOINC",
     "http://www.ama-assn.org/go/cpt": "CPT",
     "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets": "HCPCS",
+    "http://www.cms.gov/Medicare/Coding/ICD10": "ICD-10-PCS",
     "http://nucc.org/provider-taxonomy": "NUCC",
     "http://terminology.hl7.org/CodeSystem/v2-0360": "v2-0360",
     "http://terminology.hl7.org/CodeSystem/v3-ActCode": "ActCode",

@@ -10,6 +10,7 @@ SNOMED = "http://snomed.info/sct"
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 LOINC = "http://loinc.org"
 CPT = "http://www.ama-assn.org/go/cpt"
+ICD10PCS = "http://www.cms.gov/Medicare/Coding/ICD10"
 HCPCS = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
 NUCC = "http://nucc.org/provider-taxonomy"
 NPI = "http://hl7.org/fhir/sid/us-npi"
@@ -25,6 +26,8 @@ ALIASES = {
     "http://hl7.org/fhir/sid/icd-10": ICD10CM,
     "http://hl7.org/fhir/sid/icd-10-us": ICD10CM,
     f"{_OID}90": ICD10CM,
+    "http://hl7.org/fhir/sid/icd-10-pcs": ICD10PCS,
+    f"{_OID}4": ICD10PCS,
     f"{_OID}96": SNOMED,
     f"{_OID}88": RXNORM,
     f"{_OID}1": LOINC,
@@ -40,7 +43,9 @@ ALIASES = {
     "http://nahdo.org/sopt": SOPT,
     "urn:oid:2.16.840.1.113883.3.221.5": SOPT,
 }
-_CANONICAL = {url.lower(): url for url in (ICD10CM, SNOMED, RXNORM, LOINC, CPT, HCPCS, NUCC)}
+_CANONICAL = {
+    url.lower(): url for url in (ICD10CM, ICD10PCS, SNOMED, RXNORM, LOINC, CPT, HCPCS, NUCC)
+}
 _KNOWN = {**{name.lower(): url for name, url in ALIASES.items()}, **_CANONICAL}
 
 

@@ -15,12 +15,22 @@ from cds_service.policies.outline import Outline, RuleLine
 from cds_service.policies.policy import Policy
 from cds_service.policies.routing import PayerEntry
 from cds_service.terminology import Terminology
-from cds_service.terminology.systems import CPT, HCPCS, ICD10CM, LOINC, NUCC, RXNORM, SNOMED
+from cds_service.terminology.systems import (
+    CPT,
+    HCPCS,
+    ICD10CM,
+    ICD10PCS,
+    LOINC,
+    NUCC,
+    RXNORM,
+    SNOMED,
+)
 from cds_service.web.headers import protect
 
 SYSTEMS = {
     CPT: "CPT",
     HCPCS: "HCPCS",
+    ICD10PCS: "ICD-10-PCS",
     ICD10CM: "ICD-10-CM",
     LOINC: "LOINC",
     NUCC: "NUCC",

@@ -6,7 +6,7 @@ import pytest
 
 from cds_service.evidence.scope import kind_of, procedure_codes
 from cds_service.terminology import Terminology
-from cds_service.terminology.systems import CPT, HCPCS, normal
+from cds_service.terminology.systems import CPT, HCPCS, ICD10PCS, normal
 
 HCPCS_OID = "urn:oid:2.16.840.1.113883.6.285"
 
@@ -42,3 +42,10 @@ def test_what_only_looks_like_a_cpt_code_is_none(code: str) -> None:
 
 def test_the_second_level_of_hcpcs_stays_what_it_is() -> None:
     assert normal(HCPCS_OID, "G0283") == (HCPCS, "G0283")
+
+
+@pytest.mark.parametrize(
+    "system", ["http://hl7.org/fhir/sid/icd-10-pcs", "urn:oid:2.16.840.1.113883.6.4"]
+)
+def test_icd_10_pcs_under_its_other_names(system: str) -> None:
+    assert normal(system, "0SRC0J9") == (ICD10PCS, "0SRC0J9")

@@ -14,6 +14,7 @@ ICD = "http://hl7.org/fhir/sid/icd-10-cm"
 SNOMED = "http://snomed.info/sct"
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 CPT = "http://www.ama-assn.org/go/cpt"
+PCS = "http://www.cms.gov/Medicare/Coding/ICD10"
 NUCC = "http://nucc.org/provider-taxonomy"
 ROOT = Path(__file__).parents[2]
 TERMINOLOGY = Terminology.load()
@@ -53,6 +54,25 @@ def test_a_prefix_does_not_reach_its_neighbours():
         ("distant-metastasis", SNOMED, "94381002", "94392001 363406005"),
         ("pregnancy", SNOMED, "47200007 65147003 56272000", "19169002"),
         ("upper-mid-back-pain", SNOMED, "267981009", "278862001 279038004"),
+        ("cancer", SNOMED, "93796005 254701007", "94765005 94704006 93142004"),
+        ("ischemic-heart-disease", SNOMED, "32574007", "275526006"),
+        ("acute-myocardial-infarction", SNOMED, "57054005", "32574007"),
+        ("epilepsy", SNOMED, "193000002 352818000", "191887008"),
+        ("acute-fracture", SNOMED, "127287001", "76069003"),
+        ("osteoporotic-fracture", SNOMED, "203444008", "18040001"),
+        ("depression", SNOMED, "33736005", "63412003 68019004"),
+        ("depression-in-remission", SNOMED, "63412003 68019004", "33736005"),
+        ("immunosuppression", SNOMED, "23238000 165816005", "306205009"),
+        ("hospice-care", SNOMED, "305336008", "306205009"),
+        ("addiction", SNOMED, "75544000", "191889006"),
+        ("surgical-procedure", SNOMED, "609588000", "73761001"),
+        ("surgical-procedure", PCS, "0SR90JZ 0SRC0J9 0DTJ4ZZ 0SG00A0 10D00Z1", "0DJD8ZZ 0DBN8ZX"),
+        ("surgical-procedure", PCS, "02100Z9", "009U3ZX 05HM33Z 0HBJXZX 0PSCXZZ 3E0U33Z 4A023N7"),
+        ("antibiotics", RXNORM, "308460 309114 198335 309309", "310431 283535"),
+        ("chemotherapy", RXNORM, "200328", "105585 199224"),
+        ("immunosuppressants", RXNORM, "105585", "199224"),
+        ("cancer-treatment", RXNORM, "200328 199224 2606516", "105585"),
+        ("function-altering-medication", RXNORM, "310431 197885", "308460"),
         ("pregnancy-ended", ICD, "O80 O85 O90.6 O92.79 O99.345", "O90.3 O91.01 O99.343 O26.892"),
         ("coagulation-disorder", ICD, "D66 D68.0 D68.32", "D68.51 D68.59 D68.61"),
         ("spine-joint-soft-tissue-disorder", ICD, "M96.1 M99.03 M94.0", "M96.6 M81.0"),
