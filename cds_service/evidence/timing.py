@@ -169,19 +169,24 @@ def _grammar() -> tuple[re.Pattern[str], ...]:
     unit, often = _one_of(table["unit-days"]), _one_of(table["times"])
     single = _one_of(name for name in table["unit-days"] if not name.endswith("s"))
     period = _one_of([*table["unit-days"], *table["period-days"]])
+    above = _one_of(name for name, days in table["unit-days"].items() if days != "1")
     number = rf"[1-9]\d{{0,3}}(?:\.\d+)?|{_one_of(table['numbers'])}"
     visit = _one_of(data("scope.yaml")["visit-units"])
     times, counted = _range("times", f"{often}|{number}"), _range("times", number)
     by, adverb = r"(?:x|times?)", rf"(?P<adverb>{_one_of(table['adverbs'])})"
     # "12 visits weekly" and "12 visits every week" may be twelve in all.
-    rates = (
+    numbered = (
         rf"{times} ?(?:{by}|{visit})? ?(?:/|(?:a|an|per)\b) ?(?P<unit>{period})",
+        rf"{counted} ?days? ?(?:/|(?:a|per|each|every)\b) ?(?P<unit>{above})",
         rf"{times} ?{by}? ?(?:each|every)\b ?(?P<unit>{period})",
         rf"{counted} ?x ?(?P<unit>{single})",
         rf"{counted} ?{by} {adverb}",
+    )
+    rates = (
+        *numbered,
         rf"(?:(?P<times>{often}) )?{adverb}",
         rf"(?:{times} ?{by}? ?)?every (?P<other>other) (?P<unit>{single})",
-        rf"(?:{times} ?{by}? ?)?every (?:(?P<apart>{number}) ?)?(?P<unit>{period})",
+        rf"(?:{times} ?{by}? ?)?(?:every |q ?)(?:(?P<apart>{number}) ?)?(?P<unit>{period})",
     )
     stretch = rf"{_range('length', number)} ?(?P<span>{unit})"
     length = rf" (?:for |over |x ?)?{stretch}"
@@ -189,7 +194,8 @@ def _grammar() -> tuple[re.Pattern[str], ...]:
     count = rf" (?:for |total |x ?)?{total}"
     tails = (f"(?:{length})?(?:{count})?", f"{count}{length}")
     said = [f" {rate}{tail}" for rate in rates for tail in tails]
-    return tuple(map(re.compile, (*said, rf" {total} (?:over|in|within) {stretch}")))
+    led = [f" (?:total )?{total} {rate}(?:{length})?" for rate in numbered]
+    return tuple(map(re.compile, (*said, *led, rf" {total} (?:over|in|within) {stretch}")))
 
 
 def _one_of(words: Iterable[str]) -> str:
