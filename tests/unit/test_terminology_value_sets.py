@@ -55,6 +55,7 @@ def test_a_prefix_does_not_reach_its_neighbours():
         ("pregnancy", SNOMED, "47200007 65147003 56272000", "19169002"),
         ("upper-mid-back-pain", SNOMED, "267981009", "278862001 279038004"),
         ("cancer", SNOMED, "93796005 254701007", "94765005 94704006 93142004"),
+        ("cancer-family-history", SNOMED, "254838004 363406005", "94765005"),
         ("ischemic-heart-disease", SNOMED, "32574007", "275526006"),
         ("acute-myocardial-infarction", SNOMED, "57054005", "32574007"),
         ("epilepsy", SNOMED, "193000002 352818000", "191887008"),
