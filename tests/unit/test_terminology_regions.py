@@ -106,3 +106,20 @@ def test_every_region_has_a_name():
         found, _ = TERMINOLOGY.regions_of([], text)
         assert found
         assert found <= TERMINOLOGY.region_names
+
+
+@pytest.mark.parametrize(
+    ("code", "regions"),
+    [
+        ("5913000", {"hip", "upper-leg"}),
+        ("127287001", {"hip", "upper-leg"}),
+        ("18040001", {"neck", "upper-back", "low-back", "chest", "hip"}),
+        ("254838004", {"chest"}),
+        ("399068003", {"pelvis"}),
+        ("93761005", {"abdomen"}),
+        ("203444008", set()),
+        ("94704006", set()),
+    ],
+)
+def test_regions_of_snomed_ct(code, regions):
+    assert TERMINOLOGY.regions_of([(SNOMED, code)]) == (frozenset(regions), None)
