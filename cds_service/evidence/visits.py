@@ -12,15 +12,19 @@ from msgspec import Struct
 
 from cds_service.evidence import fields
 from cds_service.evidence.answer import Finding
-from cds_service.evidence.codings import status
+from cds_service.evidence.codings import resolve, status
 from cds_service.evidence.context import Context, Facts, once
 from cds_service.evidence.dates import Days
 from cds_service.evidence.diagnoses import INACTIVE, is_told
 from cds_service.evidence.given import Given, Treatments
+from cds_service.evidence.people import People, performers
 from cds_service.evidence.quantities import Quantity, quantity
 from cds_service.record.model import Resource
 
 MASSAGE = "massage-procedure"
+MANUAL, ONLY_MASSAGE = "manual-therapy-procedure", "massage-therapy-procedure"
+THERAPY, THERAPIST = "physical-therapy", "role-physical-therapist"
+MASSAGE_THERAPIST = "role-massage-therapist"
 KEYS = ("procedures", "encounters")
 WEEK = 7
 UNSUPPORTED = frozenset(
@@ -43,16 +47,20 @@ class Visits:
 
     def __init__(self, facts: Facts) -> None:
         self.day = facts.day
-        found = list(_found(facts))
+        told = list(_found(facts))
+        therapy = _ordered_of_therapist(facts)
+        found = [visit for visit, within in told if therapy or not within]
         came = [visit for visit in found if visit.days.first <= facts.day]
         self.dated = _one_a_day(visit for visit in came if visit.days.exact)
         self.undated = [visit for visit in came if not visit.days.exact]
-        self.notes = tuple(
+        late = (
             f"{visit.finding.reference} is dated after the order ({visit.finding.date}): "
             "not counted as a visit"
             for visit in found
             if visit.days.first > facts.day
         )
+        aside = [visit for visit, within in told if within and not therapy]
+        self.notes = (*late, *_told_aside(aside))
         self.onsets = _onsets(facts)
 
 
@@ -116,15 +124,59 @@ def _first(onset: Days) -> date:
     return onset.first
 
 
-def _found(facts: Facts) -> Iterable[Visit]:
+def _found(facts: Facts) -> Iterable[tuple[Visit, bool]]:
+    """Yield what may be visits of massage, and whether each was a part of physical therapy."""
     for given in facts.of(Treatments).of("completed"):
         if visit := _given_visit(given, "Massage visit", facts.day):
-            yield visit
+            yield visit, _within_therapy(facts, given)
     for encounter in facts.record.of_type("Encounter"):
         if fields.text(encounter, "status") == "finished":
-            concepts = [*fields.items(encounter, "type"), encounter.get("serviceType")]
-            dates = (fields.period_start(encounter, "period"),)
-            yield from _visit(facts, encounter, concepts, dates)
+            sets = fields.value_sets(facts, _kinds(encounter))
+            if MASSAGE in sets:
+                yield _visit(facts, encounter), THERAPY in sets and _is_manual(sets)
+
+
+def _told_aside(visits: Sequence[Visit]) -> Iterable[str]:
+    if visits:
+        last = max(visits, key=lambda visit: visit.days.first)
+        yield (
+            f"Manual therapy within physical therapy ({len(visits)}, last "
+            f"{last.finding.reference} of {last.finding.date}): not counted as visits of massage"
+        )
+
+
+def _ordered_of_therapist(facts: Facts) -> bool:
+    """Whether a physical therapist is to give what is ordered: then their visits are its course."""
+    people = (person for order in _massage_orders(facts) for person in performers(facts, order))
+    return any(THERAPIST in person.roles for person in people)
+
+
+def _within_therapy(facts: Facts, given: Given) -> bool:
+    """Whether manual therapy was part of physical therapy: by its encounter or who gave it."""
+    if not _is_manual(given.sets):
+        return False
+    encounter = resolve(facts.record, given.resource, fields.item(given.resource, "encounter"))
+    if encounter and THERAPY in fields.value_sets(facts, _kinds(encounter)):
+        return True
+    roles = _roles(facts, given.resource)
+    return THERAPIST in roles and MASSAGE_THERAPIST not in roles
+
+
+def _roles(facts: Facts, procedure: Resource) -> frozenset[str]:
+    """Return the roles of those who gave a treatment, as far as the record knows them."""
+    told = fields.items(procedure, "performer")
+    actors = [fields.item(one, "actor") for one in told]
+    people = [facts.of(People).person(procedure, actor) for actor in actors if actor]
+    functions = fields.value_sets(facts, [one.get("function") for one in told])
+    return functions.union(*(person.roles for person in people))
+
+
+def _is_manual(sets: frozenset[str]) -> bool:
+    return MANUAL in sets and ONLY_MASSAGE not in sets
+
+
+def _kinds(encounter: Resource) -> list[object]:
+    return [*fields.items(encounter, "type"), encounter.get("serviceType")]
 
 
 def _given_visit(given: Given, title: str, until: date) -> Visit | None:
@@ -140,20 +192,14 @@ def _ever(until: date) -> Days:
     return Days(date.min, until)
 
 
-def _visit(
-    facts: Facts,
-    resource: Resource,
-    concepts: list[object],
-    dates: tuple[str | None, ...],
-) -> Iterable[Visit]:
-    if MASSAGE not in fields.value_sets(facts, concepts):
-        return
-    days, written = fields.first_date(facts, *dates)
-    code = next((code for _, code in fields.codings(concepts)), None)
-    via = fields.via(facts, concepts)
-    name, day = fields.identity(resource), days.first if days else None
+def _visit(facts: Facts, encounter: Resource) -> Visit:
+    kinds = _kinds(encounter)
+    days, written = fields.first_date(facts, fields.period_start(encounter, "period"))
+    code = next((code for _, code in fields.codings(kinds)), None)
+    via = fields.via(facts, kinds)
+    name, day = fields.identity(encounter), days.first if days else None
     told = Finding(name, written, code, "Massage visit", day, via=via)
-    yield Visit(days or _ever(facts.day), told)
+    return Visit(days or _ever(facts.day), told)
 
 
 def _one_a_day(visits: Iterable[Visit]) -> tuple[Visit, ...]:

@@ -91,6 +91,27 @@ def codes(*concepts):
     return {code for _, code in codings(*concepts)}
 
 
+def practitioners(chart, reference):
+    """Return every reference that means the same person, and the value sets of the roles."""
+    seen, waiting, held = set(), [reference], set()
+    while waiting:
+        name = waiting.pop()
+        one = chart.resolve({"reference": name})
+        if name in seen:
+            continue
+        seen.add(name)
+        if one is None:
+            continue
+        held |= sets(*one.get("code", []), *one.get("specialty", []))
+        held |= sets(*(q["code"] for q in one.get("qualification", [])))
+        if "practitioner" in one:
+            waiting.append(one["practitioner"]["reference"])
+        for role in chart.of("PractitionerRole"):
+            if one["resourceType"] == "Practitioner" and role["practitioner"]["reference"] == name:
+                waiting.append(f"PractitionerRole/{role['id']}")
+    return seen, held
+
+
 def status_of(concept):
     """Return a status: HL7's coding of it, else the first."""
     found = codings(concept)
@@ -394,12 +415,32 @@ class SlowChart:
         """Return the days with massage, oldest first, each once."""
         days = set()
         for one in self.of("Procedure"):
-            if one["status"] == "completed" and "massage-procedure" in sets(one["code"]):
+            kinds = sets(one["code"]) if one["status"] == "completed" else ()
+            if "massage-procedure" in kinds and not self.in_therapy(kinds, one):
                 days.add(span(one["performedDateTime"]).first)
         for one in self.of("Encounter"):
-            if one["status"] == "finished" and "massage-procedure" in sets(*one.get("type", [])):
+            kinds = sets(*one.get("type", [])) if one["status"] == "finished" else ()
+            itself = {"encounter": {"reference": f"Encounter/{one['id']}"}}
+            if "massage-procedure" in kinds and not self.in_therapy(kinds, itself):
                 days.add(span(one["period"]["start"]).first)
         return sorted(day for day in days if day <= self.day)
+
+    def in_therapy(self, kinds, given):
+        """Whether manual therapy was part of physical therapy that is not what was ordered."""
+        therapist = "role-physical-therapist"
+        ordered = [o for o in self.drafts if "massage-procedure" in sets(o["code"])] or self.drafts
+        treat = [p for o in ordered for p in o.get("performer", [])]
+        named = set().union(*(practitioners(self, p["reference"])[1] for p in treat))
+        if not treat:
+            named = sets(*(o["performerType"] for o in ordered if "performerType" in o))
+        if "massage-therapy-procedure" in kinds or therapist in named:
+            return False
+        visit = self.resolve(given["encounter"]) if "encounter" in given else None
+        people = [p for p in given.get("performer", []) if "actor" in p]
+        roles = set().union(*(practitioners(self, p["actor"]["reference"])[1] for p in people))
+        roles |= sets(*(p["function"] for p in given.get("performer", []) if "function" in p))
+        within = visit is not None and "physical-therapy" in sets(*visit.get("type", []))
+        return within or (therapist in roles and "role-massage-therapist" not in roles)
 
     @read_once
     def new_onsets(self):

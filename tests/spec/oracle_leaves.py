@@ -27,6 +27,7 @@ from tests.spec.oracle_chart import (
     codings,
     items_of,
     plain,
+    practitioners,
     regions,
     sets,
     span,
@@ -883,27 +884,6 @@ def each_visit(chart, kept, wanted, holes):
 
 
 # Care: encounters, procedures, services, medicines, allergies, the family.
-
-
-def practitioners(chart, reference):
-    """Return every reference that means the same person, and the value sets of the roles."""
-    seen, waiting, held = set(), [reference], set()
-    while waiting:
-        name = waiting.pop()
-        one = chart.resolve({"reference": name})
-        if name in seen:
-            continue
-        seen.add(name)
-        if one is None:
-            continue
-        held |= sets(*one.get("code", []), *one.get("specialty", []))
-        held |= sets(*(q["code"] for q in one.get("qualification", [])))
-        if "practitioner" in one:
-            waiting.append(one["practitioner"]["reference"])
-        for role in chart.of("PractitionerRole"):
-            if one["resourceType"] == "Practitioner" and role["practitioner"]["reference"] == name:
-                waiting.append(f"PractitionerRole/{role['id']}")
-    return seen, held
 
 
 def encounter_kinds(one):

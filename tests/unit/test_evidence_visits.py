@@ -8,6 +8,8 @@ from cds_service.evidence.quantities import QUANTITIES
 from cds_service.evidence.visits import Visits, episode
 from tests.unit.evidence_help import DAY, ICD, ago, coded, context, count, odd, visit
 
+SNOMED = "http://snomed.info/sct"
+
 
 def days(name, *resources, **about):
     value = count(name, *resources, **about).value
@@ -49,6 +51,59 @@ def test_a_finished_massage_encounter_is_a_visit_and_a_cancelled_one_is_not():
     assert days("visits.year", encounter("finished")) == 1
     assert days("visits.year", encounter("cancelled")) == 0
     assert days("visits.year", encounter("finished"), visit(ago(5))) == 1
+
+
+THERAPY = {
+    "resourceType": "Encounter",
+    "id": "pt",
+    "status": "finished",
+    "type": [coded("97110")],
+    "period": {"start": ago(7)},
+}
+THERAPIST = {"function": {"coding": [{"system": SNOMED, "code": "36682004"}]}}
+
+
+@pytest.mark.parametrize(
+    ("code", "change", "counted"),
+    [
+        ("97140", {"encounter": {"reference": "Encounter/pt"}}, 0),
+        ("97140", {"performer": [THERAPIST]}, 0),
+        ("97140", {"performer": [{"actor": {"reference": "PractitionerRole/therapist"}}]}, 0),
+        ("97124", {"performer": [THERAPIST]}, 1),
+        ("97124", {"encounter": {"reference": "Encounter/pt"}}, 1),
+        ("97140", {"encounter": {"reference": "Encounter/other"}}, 1),
+        ("97140", {}, 1),
+    ],
+)
+def test_manual_therapy_within_physical_therapy_is_no_massage(code, change, counted):
+    role = {
+        "resourceType": "PractitionerRole",
+        "id": "therapist",
+        "code": [THERAPIST["function"]],
+    }
+    told = [THERAPY, role, visit(ago(7), code, **change)]
+    assert days("visits.year", *told) == counted
+    notes = Visits(context(*told).facts).notes
+    assert [note for note in notes if "not counted as visits of massage" in note] == (
+        [] if counted else list(notes)
+    )
+
+
+def test_what_is_ordered_of_a_physical_therapist_goes_on_with_their_visits():
+    order = {
+        "resourceType": "ServiceRequest",
+        "id": "drawn",
+        "code": coded("97140"),
+        "performerType": {"coding": [{"system": SNOMED, "code": "36682004"}]},
+    }
+    given = visit(ago(7), "97140", encounter={"reference": "Encounter/pt"})
+    assert days("visits.year", THERAPY, given, orders=(order,)) == 1
+
+
+def test_an_encounter_for_physical_therapy_is_no_visit_of_massage():
+    both = THERAPY | {"type": [coded("97110"), coded("97140")]}
+    assert days("visits.year", both) == 0
+    assert days("visits.year", both | {"type": [coded("97110"), coded("97124")]}) == 1
 
 
 def test_a_visit_on_the_day_of_the_order_was_given_already():
