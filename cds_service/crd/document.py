@@ -79,7 +79,7 @@ def _shapes() -> Iterator[Iterable[str]]:
 
 
 def _told(value: object) -> str:
-    if isinstance(value, bool):
+    if value is None or isinstance(value, bool):
         return "yes" if value else "no"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 

@@ -122,9 +122,11 @@ class _Parts:
     def _documents(self) -> list[str]:
         """Return the kinds of documents that are missing, as the version knows them."""
         found = {_kind(item) for item in self._blocking()}
-        known = [self._document(kind) for kind in _KINDS if kind in found]
-        most = None if self.shape["several-documents"] else 1
-        return [*dict.fromkeys(known)][:most]
+        known = [*dict.fromkeys(self._document(kind) for kind in _KINDS if kind in found)]
+        together = self.shape["documents-together"]
+        if together and len(known) > 1:
+            return [str(together)]
+        return known if self.shape["several-documents"] else known[:1]
 
     def _document(self, kind: str) -> str:
         known = kind in self.shape["documents"]

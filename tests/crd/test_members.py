@@ -450,6 +450,30 @@ class TestOrderInWords:
         assert covered == {"cca-01-order-1": "covered", "words": "conditional"}
 
 
+class TestDocuments:
+    """A plan that the coverage does not name asks for an administrative one."""
+
+    def told(self, name, version):
+        found = ehr.resources(name)
+        for one in found:
+            if one["resourceType"] == "Coverage":
+                one["class"] = []
+        told = ehr.only(ehr.sign(name, found=found, version=version))
+        assert breaches(told, version) == []
+        return parts(told, "doc-needed")
+
+    @pytest.mark.parametrize(
+        ("version", "kinds"),
+        [("both", ["clinical"]), ("2.0", ["both"]), ("2.2", ["clinical", "admin"])],
+    )
+    def test_of_two_kinds_are_told_together_as_the_version_can(self, version, kinds):
+        assert self.told("cca-missing-promis", version) == kinds
+
+    @pytest.mark.parametrize("version", ehr.VERSIONS)
+    def test_of_one_kind_are_told_as_that_kind(self, version):
+        assert self.told("cca-01", version) == ["admin"]
+
+
 BILLING = "http://hl7.org/fhir/us/davinci-crd/StructureDefinition/ext-billing-options"
 SNOMED = {"system": "http://snomed.info/sct", "code": "387854002"}
 
