@@ -50,11 +50,10 @@ def parse_feedback(body: bytes) -> tuple[FeedbackEntry, ...]:
 
 
 def _without_nothing(value: Any) -> Any:
-    """Leave out null, "" and []: senders write them for what they do not have."""
+    """Leave out null, "", [] and {}, and objects of these: senders write what they do not have."""
     if isinstance(value, dict):
-        return {
-            k: _without_nothing(v) for k, v in value.items() if v is not None and v not in ("", [])
-        }
+        members = ((name, _without_nothing(item)) for name, item in value.items())
+        return {name: item for name, item in members if item not in (None, "", [], {})}
     return [_without_nothing(item) for item in value] if isinstance(value, list) else value
 
 

@@ -94,6 +94,9 @@ def test_entries_of_several_calls_are_taken(client, sink):
     [
         {"overrideReason": {"userComment": "seen yesterday"}},
         {"overrideReason": None},
+        {"overrideReason": {}},
+        {"overrideReason": {"reason": None, "userComment": ""}},
+        {"overrideReason": {"reason": {"system": None, "code": None}, "userComment": "seen"}},
         {"acceptedSuggestions": []},
         {"outcomeTimestamp": "2026-03-16T10:05:00.123456789-04:00"},
         {"outcomeTimestamp": "2026-06-30t23:59:60z"},
