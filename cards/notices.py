@@ -11,6 +11,7 @@ from cards.request import CardRequest
 from cards.rows import holes_of
 from cards.words import WORDS, detail, summary
 from cds_service.evaluation import Evaluation
+from cds_service.record.model import GONE, Hole
 
 GAPS = frozenset(WORDS["gaps"])
 
@@ -57,7 +58,15 @@ def _open(evaluation: Evaluation) -> bool:
 
 
 def _gap(evaluation: Evaluation) -> str:
+    """Return why no policy decided, as a key of `gaps` in the words."""
+    if evaluation.gap == "no-payer" and any(map(_hides_payer, evaluation.unread)):
+        return "unread-payer"
     return evaluation.gap or ("unrouted" if evaluation.coverage else "no-coverage")
+
+
+def _hides_payer(hole: Hole) -> bool:
+    """Whether a payor may well be there, and only could not be read."""
+    return hole.query == "Organization" and hole.reason not in GONE
 
 
 def text_only_card(request: CardRequest) -> Draft | None:

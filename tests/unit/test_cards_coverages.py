@@ -5,6 +5,7 @@ from msgspec.structs import replace
 
 from cards import render
 from cds_service.card_page import cards_for
+from cds_service.record.model import Hole
 from cds_service.services import rules_of
 from cds_service.settings import load_settings
 from fhir_fixtures.stories import build, read_story
@@ -110,18 +111,40 @@ def test_a_coverage_that_was_cancelled_says_so(case, rules):
     assert "(this one: cancelled, from 2025-01-01 to 2026-12-31)" in card["detail"]
 
 
-@pytest.mark.parametrize("payor", [[], [{"reference": "Organization/elsewhere"}]])
-def test_a_payer_that_nobody_can_read_is_no_payer_without_a_policy(case, rules, payor):
+NOT_TOLD = "the coverage does not tell who pays, so no policy was applied - verify the coverage"
+NOT_READ = "the payer could not be read, so no policy was applied - sign again, or verify coverage"
+
+
+@pytest.mark.parametrize(
+    ("payor", "words"),
+    [([], NOT_TOLD), ([{"reference": "Organization/elsewhere"}], NOT_READ)],
+)
+def test_a_payer_that_nobody_can_read_is_no_payer_without_a_policy(case, rules, payor, words):
     built, _, coverage = case
     coverage["payor"] = payor
     [card] = cards_for(built.request, built.record, rules)
     assert card["indicator"] == "warning"
-    assert card["summary"] == (
-        "Massage: the coverage does not tell who pays, so no policy was applied - verify the "
-        "coverage"
-    )
+    assert card["summary"] == f"Massage: {words}"
     assert "none is set up here" not in card["detail"]
     assert [one["label"] for one in card["suggestions"]] == ["Task - verify coverage"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [("http-404", NOT_TOLD), ("http-500", NOT_READ), ("timeout", NOT_READ)],
+)
+def test_a_payer_that_is_not_there_is_none_and_one_behind_a_failure_may_be(reason, words):
+    hole = Hole("references", "Organization", reason)
+    found = evaluation(policy=None, determination="conditional", gap="no-payer", unread=(hole,))
+    [card] = render([found], request())
+    assert card["summary"] == f"Massage: {words}"
+
+
+def test_another_hole_says_nothing_of_the_payer():
+    hole = Hole("references", "Practitioner", "timeout")
+    found = evaluation(policy=None, determination="conditional", gap="no-payer", unread=(hole,))
+    [card] = render([found], request())
+    assert card["summary"] == f"Massage: {NOT_TOLD}"
 
 
 def test_a_payer_that_is_named_and_has_no_policy_is_a_remark(case, rules):
