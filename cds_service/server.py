@@ -129,7 +129,9 @@ def run(factory: str, host: str, port: int, *, greeting: str, workers: int = 1) 
     try:
         with shared_folder(settings.state / MEASUREMENTS):
             _serve(factory, host, port, greeting, workers)
-    except PermissionError as error:
+    except OSError as error:
+        if error.filename is None:  # of no file, so of nothing in the state folder
+            raise
         words = f"{error.filename}: {error.strerror}: make it writable or set {STATE}"
         raise StoreError(words) from None
 

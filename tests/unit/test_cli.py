@@ -93,10 +93,14 @@ def test_serve_needs_clients_or_open():
     assert "MASSAGE_CDS_CLIENTS" in result.output
 
 
-def test_serve_refuses_clients_that_cannot_be_used(tmp_path):
+def free_port():
     with closing(socket.socket()) as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        return free.getsockname()[1]
+
+
+def test_serve_refuses_clients_that_cannot_be_used(tmp_path):
+    port = free_port()
     clients = written(tmp_path, "clients.toml", b"[[client]]\niss = 1\n")
     variables = {"MASSAGE_CDS_CLIENTS": str(clients), "MASSAGE_CDS_STATE": str(tmp_path)}
     result = run("serve", "--port", port, **variables)
@@ -130,6 +134,16 @@ def test_a_port_in_use_is_told_in_one_line(command):
     assert result.output.count("\n") == 1
     assert f"127.0.0.1:{port}" in result.output
     assert "--port" in result.output
+
+
+@pytest.mark.parametrize("command", [["demo"], ["serve", "--open"]])
+def test_a_state_folder_that_cannot_be_made_is_told_in_one_line(command, tmp_path):
+    state = written(tmp_path, "file", b"") / "state"
+    result = run(*command, "--port", free_port(), MASSAGE_CDS_STATE=str(state))
+    assert result.exit_code == 1
+    assert result.output.count("\n") == 1
+    assert str(state) in result.output
+    assert "MASSAGE_CDS_STATE" in result.output
 
 
 def test_a_bad_setting_is_told_in_one_line():
