@@ -15,10 +15,12 @@ VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 def shared_folder(parent: Path) -> Iterator[Path]:
     """Give a fresh folder of this process, made known to its workers; it goes at the end.
 
-    What services that were killed left in `parent` goes too. Raises OSError.
+    What services that were killed left in `parent` goes too. What is absent is made for its owner
+    alone, also the folder that `parent` lies in. Raises OSError.
     """
     folder = parent / str(os.getpid())
-    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # parents=True minds no mode
+    parent.mkdir(mode=0o700, exist_ok=True)
     for left in parent.iterdir():
         if left == folder or not (left.name.isdigit() and lives(int(left.name))):
             shutil.rmtree(left, ignore_errors=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
@@ -128,6 +130,7 @@ class _Identity:
     def note(self) -> None:
         if self._path:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make(self._path)
             self._known = self._now()
 
     def demand_folder(self) -> None:
@@ -144,6 +147,12 @@ class _Identity:
         except OSError:
             return None
         return (about.st_dev, about.st_ino) if about else None
+
+
+def _make(path: Path) -> None:
+    """Make the file for its owner alone, where it is absent: SQLite would let everybody read it."""
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _url(text: str) -> URL:

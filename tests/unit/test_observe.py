@@ -313,6 +313,12 @@ class TestFolder:
             assert sorted(path.name for path in tmp_path.iterdir()) == sorted({"1", folder.name})
         assert not folder.exists()
 
+    def test_is_for_its_owner_alone_and_so_is_the_state_folder(self, tmp_path):
+        state = tmp_path / "state"
+        with shared_folder(state / "metrics") as folder:
+            made = [state, state / "metrics", folder]
+            assert {one.stat().st_mode & 0o777 for one in made} == {0o700}
+
 
 def test_what_is_installed_is_one_handler():
     logs.install("json", "debug")

@@ -363,6 +363,25 @@ class TestSecret:
         mode = (tmp_path / "secret").stat().st_mode
         assert stat.S_IMODE(mode) == 0o600
 
+    def test_lies_beside_a_database_for_the_owner_alone(self, tmp_path):
+        folder = tmp_path / "state"
+        with opened(folder) as store:
+            store.record(guidance())
+            store.flush()
+            modes = {one.name: stat.S_IMODE(one.stat().st_mode) for one in folder.iterdir()}
+        files = {name: mode for name, mode in modes.items() if name != "spool"}
+        assert "massage-cds.sqlite" in files
+        assert set(files.values()) == {0o600}
+        assert {stat.S_IMODE(folder.stat().st_mode), modes["spool"]} == {0o700}
+
+    def test_leaves_a_database_that_is_there_as_it_is(self, tmp_path):
+        with opened(tmp_path):
+            pass
+        (tmp_path / "massage-cds.sqlite").chmod(0o640)
+        with opened(tmp_path):
+            pass
+        assert stat.S_IMODE((tmp_path / "massage-cds.sqlite").stat().st_mode) == 0o640
+
     def test_that_is_given_is_used(self, tmp_path):
         with opened(tmp_path, secret="given by the site") as store:
             assert store._secret == b"given by the site"
