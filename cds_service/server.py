@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 from granian import Granian
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
@@ -152,6 +152,7 @@ def serve(target: str, host: str, port: int, workers: int) -> None:
         port=port,
         interface=Interfaces.RSGI,
         workers=workers,
+        http=HTTPModes.http1,  # over HTTP/2 neither the time nor the size of a head would be held
         http1_settings=HTTP1Settings(header_read_timeout=HEAD_SECONDS * 1000),
         factory=True,
         websockets=False,

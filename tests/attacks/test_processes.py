@@ -115,6 +115,13 @@ class Line:
         self.socket.close()
         return int(head.split(b" ", 2)[1]) if head else 0
 
+    def is_closed(self):
+        """Return whether the other side ends the connection without a word."""
+        try:
+            return self.socket.recv(1) == b""
+        except ConnectionError:
+            return True
+
 
 def head(method="POST", path=SERVICE, **headers):
     named = {"Host": "127.0.0.1", "Content-Type": "application/json"}
@@ -191,12 +198,13 @@ def test_json_10000_deep(url):
 
 
 def test_slow_bodies_cost_no_thread(running, url):
-    """Many more clients than threads send a little of their body, and then nothing."""
+    """Many more clients than threads send a little of their call, or nothing at all."""
     lines = [Line(url) for _ in range(SLOW_CLIENTS)]
     starts = [
         head(Content_Length=1000) + b"{",
         head(Transfer_Encoding="chunked") + b"5\r\n{",
         b"POST / HTTP/1.1\r\nHost: x\r\nX-Slow: ",
+        b"",
     ]
     for at, line in enumerate(lines):
         line.send(starts[at % len(starts)])
@@ -204,8 +212,16 @@ def test_slow_bodies_cost_no_thread(running, url):
     assert answer.status_code == 200
     assert http().get(f"{url}/livez", timeout=SECONDS).status_code == 200
     assert lines[0].status() == 408
+    assert all(line.is_closed() for line in lines[2:4]), "a head that does not come is waited for"
     for line in lines:
         line.socket.close()
+
+
+def test_http_2_is_not_spoken(url):
+    """Over it nobody would hold the time and the size of a head."""
+    line = Line(url)
+    line.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00")
+    assert line.is_closed()
 
 
 @pytest.mark.parametrize("length", ["-1", "x", "1e9", "99999999999999999999", "0x10", "1,2"])
