@@ -19,13 +19,18 @@ from cds_service.evidence.dates import parse_days
 from cds_service.evidence.orders import OrderFact, OrderGroup, order_fact
 from cds_service.hooks.request import HookRequest
 from cds_service.observe.call import step
-from cds_service.record.gathering import ANOTHER_PATIENT
+from cds_service.record.gathering import ANOTHER_PATIENT, MODIFIED, NO_PATIENT
 from cds_service.record.model import GONE, PatientRecord, Resource
 from cds_service.record.queries import catalogue
 from cds_service.review import Case, Payer, Rules, digest, facts_of, group_of, review
 from cds_service.reviewer import Reviewer, selected, tell
 
 _ORDER = "ServiceRequest"
+_UNFIT: Mapping[str, str] = {
+    ANOTHER_PATIENT: "is an order for another patient than context.patientId",
+    NO_PATIENT: "names no patient: send it with the one of context.patientId as subject",
+    MODIFIED: "has a modifierExtension, which may change what it orders: none is understood here",
+}
 
 
 @dataclass(frozen=True)
@@ -163,7 +168,7 @@ class CrdReview:
 def _dispatched(dispatch: Dispatch, record: PatientRecord) -> dict[str, Resource]:
     """Return the orders that are sent out; raises RefusalError where one cannot be had."""
     found = {name: record.resolve(name) for name in dispatch.references}
-    _refuse_another_patients(found, record)
+    _refuse_unfit(found, record)
     lacking = [name for name, order in found.items() if order is None]
     if not lacking:
         return {name: order for name, order in found.items() if order is not None}
@@ -177,13 +182,21 @@ def _dispatched(dispatch: Dispatch, record: PatientRecord) -> dict[str, Resource
     raise RefusalError(422, "not-found", told, "context.dispatchedOrders")
 
 
-def _refuse_another_patients(found: Mapping[str, Resource | None], record: PatientRecord) -> None:
-    """Refuse orders for somebody else, whoever lent them: to pass over one looks like consent."""
-    turned_away = record.holes.get("references", ())
-    foreign = any(hole.query == _ORDER and hole.reason == ANOTHER_PATIENT for hole in turned_away)
+def _refuse_unfit(found: Mapping[str, Resource | None], record: PatientRecord) -> None:
+    """Refuse orders that are there and cannot be judged: to pass over one looks like consent.
+
+    Those for somebody else are, whoever lent them. Sending them again would not help, so they are
+    none that could not be read.
+    """
+    holes = record.holes.get("references", ())
+    turned_away = {hole.reason for hole in holes if hole.query == _ORDER}
+    unfit = next((reason for reason in _UNFIT if reason in turned_away), None)
     for name, order in found.items():
-        if (order is None and foreign) or not _is_the_patients(order, record):
-            words = f"{name} is an order for another patient than context.patientId."
+        reason = unfit if order is None else None
+        if not _is_the_patients(order, record):
+            reason = ANOTHER_PATIENT
+        if reason:
+            words = f"{name} {_UNFIT[reason]}."
             raise RefusalError(422, "invalid", words, "context.dispatchedOrders")
 
 

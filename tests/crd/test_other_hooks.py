@@ -7,6 +7,7 @@ import pytest
 from tests.crd import ehr
 from tests.crd.rules import breaches, information_of, part, parts, text_of
 from tests.hook_calls import assert_outcome
+from tests.http.fault_server import gives, serving
 
 INSTANCE = "619f38c5-b202-43d8-875b-48a0a41e519f"
 
@@ -62,6 +63,11 @@ def dispatched(name, **context):
     prefetch["serviceRequests"] = ehr.bundle(orders)
     call = {"hook": "order-dispatch", "hookInstance": INSTANCE, "context": made}
     return call | {"prefetch": prefetch}, orders
+
+
+def held_by(resources):
+    """Return a FHIR server that reads single resources and finds nothing."""
+    return serving({f"{one['resourceType']}/{one['id']}": gives(one) for one in resources})
 
 
 SPELLINGS = {
@@ -153,6 +159,24 @@ class TestDispatch:
         name = f"ServiceRequest/{theirs['id']}"
         body, _ = dispatched("cca-01", dispatchedOrders=lambda _: [name])
         self.refused(body | {"fhirServer": fhir_server.url}, 422, "another patient")
+
+    @pytest.mark.parametrize(
+        ("change", "words"),
+        [
+            ({"subject": None}, "names no patient"),
+            ({"modifierExtension": [{"url": "http://a.example.org/x"}]}, "modifierExtension"),
+        ],
+    )
+    def test_one_on_the_server_that_cannot_be_judged_is_refused(self, change, words):
+        body, (order,) = dispatched("cca-01", dispatchedOrders=lambda named: named)
+        held = [*ehr.resources("cca-01"), order]
+        body["prefetch"] = ehr.prefetch_of(ehr.resources("cca-01"))
+        del body["prefetch"]["orders"]
+        with held_by(held) as server:
+            asked = body | {"fhirServer": server.base}
+            assert [*ehr.updated(ehr.call(copy.deepcopy(asked)))] == [order["id"]]
+            order |= change
+            self.refused(asked, 422, words)
 
     def test_orders_of_other_types_need_not_be_read(self):
         beside = ["MedicationRequest/m1"]
