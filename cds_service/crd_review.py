@@ -16,6 +16,7 @@ from cds_service.crd.state import Assertion, Circumstances, is_stopped, state_of
 from cds_service.evaluation import Evaluation
 from cds_service.evidence.codings import belongs
 from cds_service.evidence.dates import parse_days
+from cds_service.evidence.fields import identity
 from cds_service.evidence.orders import OrderFact, OrderGroup, order_fact
 from cds_service.hooks.request import HookRequest
 from cds_service.observe.call import step
@@ -150,6 +151,7 @@ class CrdReview:
             member=member_found(case.record),
             in_force=member.in_force,
             readable=member.readable,
+            modified=_is_modified(case, evaluation),
             without_safety=self._without_safety(case, payer, evaluation),
         )
         codes = payer.policy.codes if payer.policy else frozenset()
@@ -202,6 +204,13 @@ def _refuse_unfit(found: Mapping[str, Resource | None], record: PatientRecord) -
 
 def _is_the_patients(order: Resource | None, record: PatientRecord) -> bool:
     return order is None or belongs(order, "subject", record.patient_id)
+
+
+def _is_modified(case: Case, evaluation: Evaluation) -> bool:
+    """Whether an order bears what FHIR lets nobody pass over who does not know it."""
+    names = set(evaluation.orders)
+    judged = (order for order in case.orders if identity(order) in names)
+    return any(order.get("modifierExtension") for order in judged)
 
 
 def _coverage(payer: Payer) -> str | None:

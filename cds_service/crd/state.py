@@ -37,13 +37,15 @@ class Circumstances:
     """What decides beside the evaluation itself.
 
     `member` tells whether the Patient could be resolved, `in_force` whether the coverage is,
-    `readable` whether it could be told who pays; `without_safety` is the determination when no
-    safety rule is asked, None where it was not looked for.
+    `readable` whether it could be told who pays; `modified` whether an order may mean something
+    else than it says; `without_safety` is the determination when no safety rule is asked, None
+    where it was not looked for.
     """
 
     member: bool = True
     in_force: bool = True
     readable: bool = True
+    modified: bool = False
     without_safety: str | None = None
 
 
@@ -55,6 +57,7 @@ def state_of(evaluation: Evaluation, around: Circumstances) -> str:
         "no-active-coverage": not around.in_force,
         "payer-unread": not around.readable,
         "unrouted": _unrouted(evaluation),
+        "modified": around.modified,
         "no-code": evaluation.gap == "no-code",
         "code-not-listed": evaluation.gap == "code-not-listed",
         "stopped": evaluation.determination == "not-covered" and stopped,

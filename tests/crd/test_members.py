@@ -450,6 +450,30 @@ class TestOrderInWords:
         assert covered == {"cca-01-order-1": "covered", "words": "conditional"}
 
 
+class TestModifierExtension:
+    """FHIR lets nobody process an order as if one that changes its meaning were not there."""
+
+    def modified(self, held, version):
+        def change(_, order):
+            order["modifierExtension"] = held
+
+        answer = ehr.sign("cca-01", change, version=version)
+        told = ehr.only(answer)
+        assert breaches(told, version) == []
+        return part(told, "covered"), text_of(told), answer["cards"]
+
+    @pytest.mark.parametrize("version", ehr.VERSIONS)
+    def test_of_an_order_leaves_it_open(self, version):
+        held = [{"url": "http://a.example.org/x", "valueBoolean": True}]
+        covered, told, cards = self.modified(held, version)
+        assert covered == "conditional"
+        assert "modifier extension" in told
+        assert cards == []
+
+    def test_that_is_none_changes_nothing(self):
+        assert self.modified([], "2.2")[0] == "covered"
+
+
 class TestDocuments:
     """A plan that the coverage does not name asks for an administrative one."""
 
