@@ -8,7 +8,7 @@ from datetime import date, tzinfo
 
 from msgspec import Struct
 
-from cds_service.evidence import fields
+from cds_service.evidence import codings, fields
 from cds_service.evidence.answer import Answer, Finding, Status, cannot_tell, not_shown, shown
 from cds_service.evidence.codings import belongs, data, resolve
 from cds_service.evidence.context import Context, Leaf, Spec, leaf
@@ -235,7 +235,7 @@ def _payor(element: Resource, holder: Resource, record: PatientRecord) -> Payor:
 
 def _classes(resource: Resource) -> Iterator[tuple[str, str, str | None]]:
     for one in fields.items(resource, "class"):
-        kind = next(iter(fields.codes([fields.item(one, "type")])), None)
+        kind = codings.status(one, "type")
         value = fields.text(one, "value")
         if kind and value:
             yield kind, value.strip(), fields.text(one, "name")

@@ -12,6 +12,7 @@ from cds_service.policies.routing import PayersError, load_table, route, routed
 from tests.unit.evidence_facts import DAY, ZONE, ask, context_of, order, record_of
 
 PAYOR = "https://massage-cds.example.org/fhir/identifier/payor"
+CLASS = "http://terminology.hl7.org/CodeSystem/coverage-class"
 SOPT = "https://nahdo.org/sopt"
 SOPT_OID = "urn:oid:2.16.840.1.113883.3.221.5"
 
@@ -133,6 +134,16 @@ ORGANIZATION = {
         ({"class": plan("CCA-NEW")}, "cca-mng-084", None, True, False),
         ({}, "cca-mng-084", None, True, False),
         ({"class": "CCA-SCO"}, "cca-mng-084", None, True, False),
+        ({"class": [{"type": {"coding": [{"system": "urn:oid:1.2.3", "code": "5543"},
+                                         {"system": CLASS, "code": "plan"}]},
+                     "value": "CCA-SCO"}]},
+         "cca-mng-084", "sco", True, True),
+        ({"class": [{"type": {"text": "Plan"}, "value": "CCA-SCO"}]},
+         "cca-mng-084", "sco", True, True),
+        ({"class": [{"type": {"coding": [{"system": "urn:oid:1.2.3", "code": "plan"},
+                                         {"system": CLASS, "code": "group"}]},
+                     "value": "CCA-SCO"}]},
+         "cca-mng-084", None, True, False),
         ({"class": [{"type": {"coding": [{"code": "group"}]}, "value": "CCA-SCO"}]},
          "cca-mng-084", None, True, False),
         ({"payor": [{"reference": "Organization/o"}]}, "cca-mng-084", None, True, False),
