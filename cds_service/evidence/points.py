@@ -147,9 +147,10 @@ class Readings:
     ) -> list[tuple[Measure, Resource]]:
         """Return what an Observation or a component measures; keep what answers an item."""
         measures, items = self._meaning(holder.get("code"))
-        if items and not preliminary:
+        answered = [code for code in items if promis.says_something(code, holder)]
+        if answered and not preliminary:
             answer = {**observation, **holder, "id": observation.get("id")}
-            self._single.append((items, answer))
+            self._single.append((answered, answer))
         return [(measure, holder) for measure in measures]
 
     def _meaning(self, concept: object) -> tuple[Sequence[Measure], Sequence[str]]:
@@ -192,7 +193,7 @@ class Readings:
             return
         scored = {(point.measure, point.days) for point in known}
         by_day: dict[Days, dict[str, Resource]] = defaultdict(dict)
-        for items, observation in self._single:
+        for items, observation in sorted(self._single, key=_taken):
             days, _ = fields.first_date(self.facts, *_observed_on(observation))
             if days and days.exact:
                 by_day[days].update(dict.fromkeys(items, observation))
@@ -356,3 +357,9 @@ def _observed_on(observation: Resource) -> tuple[str | None, ...]:
         fields.text(observation, "effectiveInstant"),
         fields.text(observation, "issued"),
     )
+
+
+def _taken(single: tuple[Sequence[str], Resource]) -> str:
+    """Return what sorts the answers to single items by when they were given."""
+    _, observation = single
+    return fields.stamp(observation, next(filter(None, _observed_on(observation)), None))

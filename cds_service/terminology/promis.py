@@ -84,6 +84,12 @@ def items_among(codings: Iterable[tuple[str | None, str]]) -> list[str]:
     return [code for _, code in codings if code in known]
 
 
+def says_something(code: str, answer: Mapping[str, Any]) -> bool:
+    """Tell whether an answer to an item can be scored, as `score` takes both."""
+    held = (domain.items[code] for domain in _tables().domains if code in domain.items)
+    return any(_value(item, answer) is not None for item in held)
+
+
 def items() -> tuple[str, ...]:
     """Return the LOINC codes of the items of PROMIS-29 domains that are scored by a sum."""
     return tuple(code for domain in _tables().domains for code in domain.items)

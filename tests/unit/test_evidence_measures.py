@@ -332,6 +332,34 @@ def test_items_recorded_as_observations_of_one_day_are_scored():
     assert values("promis-physical-function", *apart) == []
 
 
+def item_answered(code, answer, **more):
+    return {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": coded(code, LOINC),
+        "effectiveDateTime": ago(1),
+        **({"valueCodeableConcept": coded(answer, LOINC)} if answer else {}),
+        **more,
+    }
+
+
+def test_an_item_asked_again_that_day_without_an_answer_takes_no_score_away():
+    given = [item_answered(item, SOME[0]) for item in ITEMS]
+    refused = coded("asked-declined", "http://terminology.hl7.org/CodeSystem/data-absent-reason")
+    empty = item_answered(ITEMS[0], None, dataAbsentReason=refused)
+    for record in ([*given, empty], [empty, *given]):
+        assert values("promis-physical-function", *record) == [31.9]
+    assert values("promis-physical-function", *given[1:], empty) == []
+
+
+def test_of_two_answers_to_an_item_on_one_day_the_later_counts():
+    given = [item_answered(item, SOME[0]) for item in ITEMS[1:]]
+    early = item_answered(ITEMS[0], "LA13921-4", effectiveDateTime=f"{ago(1)}T09:00:00-04:00")
+    late = item_answered(ITEMS[0], SOME[0], effectiveDateTime=f"{ago(1)}T18:00:00-04:00")
+    for record in ([*given, early, late], [late, early, *given]):
+        assert values("promis-physical-function", *record) == [31.9]
+
+
 @pytest.mark.parametrize(("age", "found"), [(30, "met"), (31, "not-met")])
 def test_age(age, found):
     assert asks({"within": 30}, observation(ago(age), 6)) == found
