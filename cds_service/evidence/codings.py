@@ -29,7 +29,7 @@ def status(resource: object, name: str) -> str | None:
     """Return a status: the code of a CodeableConcept, or a plain code as older records write it.
 
     Of several codings the one of HL7 counts: a site may put its own before it. A status in words
-    alone ("Confirmed") reads as its lower-case word.
+    alone ("Entered in Error") reads as the code of its words, "entered-in-error".
     """
     plain = fields.text(resource, name)
     if plain:
@@ -39,7 +39,7 @@ def status(resource: object, name: str) -> str | None:
     if coded:
         return min(coded, key=_distance)[1].strip().lower()
     said = fields.text(concept, "text")
-    return said.strip().lower() if said else None
+    return "-".join(said.lower().replace("-", " ").split()) or None if said else None
 
 
 def _distance(coding: fields.Coding) -> int:

@@ -266,7 +266,9 @@ def retracted(resource: Resource) -> bool:
 def _says_error(status: Any) -> bool:
     if not isinstance(status, dict):
         return bool(status == _ERROR_STATUS)
-    codings = status.get("coding")
+    codings, said = status.get("coding"), status.get("text")
+    if not codings and isinstance(said, str):
+        return said.casefold().replace("-", " ").split() == _ERROR_STATUS.split("-")
     return isinstance(codings, list) and any(
         isinstance(coding, dict) and coding.get("code") == _ERROR_STATUS for coding in codings
     )

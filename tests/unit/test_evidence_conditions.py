@@ -60,6 +60,15 @@ def test_status_by_use(
     assert {use: status_of({**LOW_BACK, "use": use}, fact) for use in wanted} == wanted
 
 
+def test_a_status_in_words_alone_reads_as_its_code() -> None:
+    retold = condition("M54.50", clinicalStatus={"text": " Active "})
+    assert status_of(LOW_BACK, retold) == "met"
+    wrong = condition("M54.50", verificationStatus={"text": "Entered in Error"})
+    assert status_of({**LOW_BACK, "use": "safety"}, wrong) == "not-met"
+    doubted = condition("M54.50", verificationStatus={"text": "Provisional"})
+    assert status_of(LOW_BACK, doubted) == "unknown"
+
+
 @pytest.mark.parametrize("dated", ["0001-01-01T00:00:00Z", "1900-01-01", "1971-09-15"])
 def test_a_date_before_birth_is_none(dated: str) -> None:
     patient = {"resourceType": "Patient", "id": "p1", "birthDate": "1971-09-16"}

@@ -142,6 +142,7 @@ def test_a_foreign_observation_is_a_hole_wherever_observations_are_read():
         {"status": "entered-in-error"},
         {"verificationStatus": WRONG},
         {"verificationStatus": "entered-in-error"},
+        {"verificationStatus": {"text": "Entered in Error"}},
         {"docStatus": "entered-in-error"},
         {"lifecycleStatus": "entered-in-error"},
     ],
