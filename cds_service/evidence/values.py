@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from functools import lru_cache
 
@@ -15,6 +16,8 @@ LOW = frozenset({"L", "LL", "LU", "<"})
 HIGH = frozenset({"H", "HH", "HU", ">"})
 NEVER = {"<": "high", "<=": "high", ">": "low", ">=": "low"}
 """What the limit of a value with a comparator never tells of it."""
+ANNOTATION = re.compile(r"\{([^{}]*)\}")
+"""An annotation in a UCUM unit, which is in braces."""
 NUMBERS = ("valueDecimal", "valueInteger", "valueString")
 NO_FLAGS: frozenset[str] = frozenset()
 
@@ -96,10 +99,17 @@ def _outside(number: Fraction, limits: Resource) -> set[str]:
 
 def _said(number: Fraction, unit: str | None) -> str:
     """Return a value for a reader: an annotation such as {T-score} in brackets, a score bare."""
-    note = (unit or "").strip("{}")
-    if not note or note == "score":
+    told = unit or ""
+    written = ANNOTATION.sub(_in_words, told)
+    if written in ("", "score"):
         return shown(number)
-    return f"{shown(number)} ({note})" if unit != note else f"{shown(number)} {note}"
+    alone = ANNOTATION.fullmatch(told)
+    return f"{shown(number)} ({written})" if alone else f"{shown(number)} {written}"
+
+
+def _in_words(annotation: re.Match[str]) -> str:
+    """Return an annotation as people write it: mL/min/{1.73_m2} is per 1.73 m2."""
+    return annotation[1].replace("_", " ")
 
 
 def shown(value: Fraction) -> str:

@@ -263,6 +263,19 @@ def test_the_unit_tells_the_scale_of_the_neck_disability_index(value, unit, foun
     assert values("ndi", observation(ago(1), value, "82237-9", unit)) == expected
 
 
+@pytest.mark.parametrize(
+    ("unit", "read"),
+    [
+        ("mL/min/{1.73_m2}", "12 mL/min/1.73 m2"),
+        ("mL/min/1.73m2", "12 mL/min/1.73m2"),
+        ("mL/min", "12 mL/min"),
+    ],
+)
+def test_a_unit_with_an_annotation_is_read_as_people_write_it(unit, read):
+    (point,) = series("egfr", observation(ago(1), 12, "98979-8", unit)).points
+    assert point.finding.value == read
+
+
 def test_an_index_without_unit_is_unknown_where_its_scales_disagree():
     bare = observation(ago(1), 8, "82237-9", None)
     assert asks({"of": "ndi", "at-most": 10}, bare) == "unknown"
