@@ -182,13 +182,14 @@ def _evaluate(
         determination=verdict.determination,
         safety=verdict.safety,
         unread=_unread(case.record, judge, rules.terminology.site),
-        notes=(*case.notes, *payer.notes, *asked.notes, *notes_of(facts)),
         payer=payer.name,
         plan=payer.coverage.called if payer.coverage else None,
         supposed=(*verdict.supposed, *_supposed_in_force(payer, case)),
         facts=_numbers(context),
     )
     made = _answered(made, verdict, payer, judge) if judge is policy else _unanswered(made, payer)
+    cited = {finding.reference for finding in made.cited()}
+    made = replace(made, notes=(*case.notes, *payer.notes, *asked.notes, *notes_of(context, cited)))
     context.memo.clear()
     return replace(made, digest=digest(made, [order.resource for order in asked.orders]))
 

@@ -46,19 +46,23 @@ class Series(Struct, frozen=True, eq=False):
 
 
 class Measures:
-    """Every series that holds anything `by_id` of its measure; `notes` says what was left out."""
+    """Every series that holds anything `by_id` of its measure; `notes` says what was left out.
+
+    `twice` are the points that stand for a day with several values, each with a remark on it.
+    """
 
     def __init__(self, facts: Facts) -> None:
         found, notes = readings(facts)
-        self._notes = list(notes)
+        left_out = list(notes)
+        self.twice: list[tuple[Point, str]] = []
         by_measure: dict[str, list[Point]] = defaultdict(list)
         for point in found:
             if point.days.first > facts.day:
-                self._notes.append(f"{_said(point)} is dated after the order: not used")
+                left_out.append(f"{_said(point)} is dated after the order: not used")
             else:
                 by_measure[point.measure].append(point)
         self.by_id = {name: self._make(name, points) for name, points in by_measure.items()}
-        self.notes = tuple(self._notes)
+        self.notes = tuple(left_out)
 
     def series(self, measure: str) -> Series:
         """Return the series of a measure, empty when it was never measured."""
@@ -82,9 +86,8 @@ class Measures:
             if before and before.content == point.content and before.source <= point.source:
                 continue
             if before and before.content != point.content:
-                self._notes.append(
-                    f"{_said(before)} and {_said(point)} are of one day: the later is used"
-                )
+                told = f"{_said(before)} and {_said(point)} are of one day: the later is used"
+                self.twice.append((point, told))
             by_day[point.day] = point
         return tuple(by_day[day] for day in sorted(by_day))
 

@@ -7,6 +7,7 @@ from fractions import Fraction
 import pytest
 
 from cds_service.evidence.measures import Measures
+from cds_service.evidence.notes import notes_of
 from tests.unit.evidence_help import (
     BASE,
     CPT,
@@ -33,7 +34,8 @@ def values(measure, *resources):
 
 
 def notes(*resources):
-    return context(*resources).facts.of(Measures).notes
+    found = context(*resources).facts.of(Measures)
+    return (*found.notes, *(told for _, told in found.twice))
 
 
 def asks(spec, *resources, **about):
@@ -246,6 +248,14 @@ def test_two_values_of_one_day_leave_the_later_with_a_note():
     assert values("nprs", late, early) == [4]
     assert len(notes(late, early)) == 1
     assert notes(early, dict(early)) == ()
+
+
+@pytest.mark.parametrize(("age", "cited", "told"), [(30, 0, 1), (31, 0, 0), (31, 1, 1)])
+def test_several_values_of_one_day_are_told_of_where_they_are_current_or_evidence(age, cited, told):
+    early = observation(f"{ago(age)}T09:00:00-04:00", 7)
+    late = observation(f"{ago(age)}T18:00:00-04:00", 4)
+    found = context(early, late)
+    assert len(notes_of(found, [f"Observation/{late['id']}"][:cited])) == told
 
 
 def test_of_two_versions_of_one_day_the_one_changed_last_counts():
