@@ -218,10 +218,8 @@ def _supposed_in_force(payer: Payer, case: Case) -> tuple[str, ...]:
 
 def _lapsed(payer: Payer, day: date) -> MissingItem:
     coverage = payer.coverage
-    span = [coverage.start, coverage.end] if coverage else []
-    words = " ".join(f"{word} {on}" for word, on in zip(("from", "to"), span, strict=False) if on)
     status = coverage.status if coverage and not coverage.active else None
-    known = ", ".join(filter(None, [status, words]))
+    known = ", ".join(filter(None, [status, coverage.dates if coverage else None]))
     told = f" (this one: {known})" if known else ""
     return replace(NO_COVERAGE, text=f"A coverage in force on {day}{told}")
 

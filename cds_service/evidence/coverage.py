@@ -88,6 +88,12 @@ class CoverageFact:
         """Whether it names a payor, or one that could be read."""
         return any(payor.identifiers or payor.names for payor in self.payors)
 
+    @property
+    def dates(self) -> str:
+        """From when to when it is in force, in words; "" where neither is stated."""
+        stated = zip(("from", "to"), (self.start, self.end), strict=True)
+        return " ".join(f"{word} {day}" for word, day in stated if day)
+
     def finding(self, value: str | None, text: str) -> Finding:
         """Return what the coverage says as a finding."""
         return Finding(self.reference, self.start, value, text, via=self.via)
@@ -341,7 +347,7 @@ def _type(wanted: frozenset[str]) -> Ask:
 
 
 def _now(one: CoverageFact) -> tuple[Status, Finding]:
-    return one.in_force, one.finding(f"{one.start or '...'} to {one.end or '...'}", "In force")
+    return one.in_force, one.finding(one.dates or "no dates stated", "In force")
 
 
 def _shown_type(one: CoverageFact) -> str | None:

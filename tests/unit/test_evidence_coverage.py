@@ -114,6 +114,21 @@ def test_in_force(more: dict[str, Any], expected: str) -> None:
     assert answer.findings[0].reference == "Coverage/k1"
 
 
+@pytest.mark.parametrize(
+    ("period", "said"),
+    [
+        (None, "no dates stated"),
+        ({"start": "2026-01-01"}, "from 2026-01-01"),
+        ({"end": "2026-12-31"}, "to 2026-12-31"),
+        ({"start": "2026-01-01", "end": "2026-12-31"}, "from 2026-01-01 to 2026-12-31"),
+    ],
+)
+def test_from_when_to_when_a_coverage_is_in_force_is_told(period: Any, said: str) -> None:
+    (one,) = coverages_of(record_of(coverage(period=period)), [order()], DAY, ZONE)
+    answer = ask("coverage", {"in-force": True}, context_of(coverage=one))
+    assert [found.value for found in answer.findings] == [said]
+
+
 ORGANIZATION = {
     "resourceType": "Organization",
     "id": "o",
