@@ -108,7 +108,8 @@ class Conditions:
         elif fact.verification == "entered-in-error":
             return
         elif _future(fact, facts.day):
-            self.notes.append(f"{fact.reference} bears a date after the order's and is left out.")
+            named = f"{fact.text} ({fact.reference})"
+            self.notes.append(f"{named} bears a date after the order's and is left out.")
         else:
             self.facts.append(fact)
 

@@ -558,3 +558,11 @@ def test_a_reason_in_words_is_no_finding_for_safety() -> None:
     assert (told.status.value, len(told.findings)) == ("unknown", 1)
     told = LEAVES["condition"].make({**asked, "use": "safety"})(context(orders=(drafted,)))
     assert (told.status.value, told.findings) == ("unknown", ())
+
+
+def test_a_diagnosis_dated_after_the_order_is_left_out_by_name() -> None:
+    later = condition("M54.50", "c9", text="Low back pain", onsetDateTime="2026-04-01")
+    found = context_of(later).facts.of(Conditions)
+    assert not found.facts
+    (note,) = found.notes
+    assert note == ("Low back pain (Condition/c9) bears a date after the order's and is left out.")
