@@ -17,6 +17,8 @@ LEG = {"hip", "upper-leg", "knee", "lower-leg", "ankle-foot"}
         ("M54.2", {"neck"}, None),
         ("M54.50", {"low-back"}, None),
         ("M54.12", {"neck"}, None),
+        ("M48.50XA", {"neck", "upper-back", "low-back"}, None),
+        ("M48.56XA", {"low-back"}, None),
         ("M25.511", {"shoulder"}, "right"),
         ("M25.562", {"knee"}, "left"),
         ("M25.569", {"knee"}, None),
