@@ -128,11 +128,13 @@ def _line(context: Context, judge: Policy, measure: Measure, series: Series) -> 
 
 
 def _step(context: Context, judge: Policy, measure: Measure, baseline: Point | None) -> Step | None:
+    """Return where the difference that counts is reached; None where the scale ends before."""
     size = judge.parameters.get(measure.mcid or "")
     if baseline is None or size is None:
         return None
     value = reached_at(context, measure, baseline.values[0], "mcid")
-    return None if value is None else Step(value, size)
+    low, high = _ends(measure)
+    return None if value is None or not low <= value <= high else Step(value, size)
 
 
 def _bands(
@@ -161,13 +163,19 @@ def _axis(
     measure: Measure, series: Series, step: Step | None, bands: tuple[Band, ...]
 ) -> tuple[Fraction, Fraction]:
     """Return the ends of the axis: the whole scale, or what is used of one without a best value."""
-    ends = [form.canonical(end) for form in measure.forms for end in (form.low, form.high)]
-    scale = [end for end in ends if end is not None]
+    least, most = _ends(measure)
     if measure.ideal is not None:
-        return min(scale), max(scale)
+        return least, most
     points = (*series.points, *series.partial, *series.preliminary)
     used = [value for point in points for value in point.values]
     used += [band.edge for band in bands] + ([step.value] if step else [])
     room = max((max(used) - min(used)) * MARGIN, Fraction(1)) if used else Fraction(0)
-    low, high = (min(used) - room, max(used) + room) if used else (min(scale), max(scale))
-    return max(low, min(scale)), min(high, max(scale))
+    low, high = (min(used) - room, max(used) + room) if used else (least, most)
+    return max(low, least), min(high, most)
+
+
+def _ends(measure: Measure) -> tuple[Fraction, Fraction]:
+    """Return the ends of a measure's scale; no score lies beyond."""
+    ends = [form.canonical(end) for form in measure.forms for end in (form.low, form.high)]
+    scale = [end for end in ends if end is not None]
+    return min(scale), max(scale)

@@ -66,6 +66,13 @@ def test_before_care_there_is_no_band():
     assert line(course)["step"]["value"] == 6
 
 
+@pytest.mark.parametrize(("pain", "at"), [(3, 1), (2, 0), (1, None)])
+def test_a_difference_that_the_scale_cannot_hold_is_not_drawn(pain, at):
+    [course] = drawn(EVICORE, observation(ago(3), pain))
+    step = line(course)["step"]
+    assert (step and step["value"]) == at
+
+
 def test_without_scores_there_is_no_line():
     [course] = drawn(EVICORE, condition("G89.29", "pain"))
     assert (course["lines"], course["visits"]) == ([], [])

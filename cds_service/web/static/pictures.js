@@ -76,7 +76,7 @@ function legend(line) {
   const words = [
     ...line.bands.map((band) => ["band", bandWords(band, line)]),
     line.step && ["step", stepWords(line)],
-    line.baseline && ["base", `Baseline: ${line.baseline.value} on ${line.baseline.date}${line.baseline.late ? ", after the first visit" : ""}`],
+    line.baseline && ["base", `Baseline: ${round(line.baseline.value)} on ${dayOf(line.baseline)}${line.baseline.late ? ", after the first visit" : ""}`],
   ].filter(Boolean);
   return words.length ? el("ul", { class: "legend" }, words.map(([kind, text]) => el("li", {}, swatch(kind), text))) : null;
 }
@@ -109,7 +109,7 @@ function table(line, open) {
     el(
       "tr",
       {},
-      el("th", { scope: "row" }, point.date ?? point.first),
+      el("th", { scope: "row" }, dayOf(point)),
       el("td", {}, String(point.text ?? point.value ?? "")),
       el("td", {}, KINDS[point.kind]),
       el("td", {}, el("button", { type: "button", class: "quiet", onclick: () => open(point.reference) }, point.reference)),
@@ -134,8 +134,8 @@ function description(line, course) {
   const drawn = line.points.filter((point) => point.value != null);
   if (!drawn.length) return "No value can be drawn.";
   const [first, last] = [drawn[0], drawn[drawn.length - 1]];
-  const words = [`${counted(drawn.length, "value")}`, `${first.value} on ${first.date ?? first.first}`];
-  if (drawn.length > 1) words.push(`last ${last.value} on ${last.date ?? last.first}`);
+  const words = [`${counted(drawn.length, "value")}`, `${round(first.value)} on ${dayOf(first)}`];
+  if (drawn.length > 1) words.push(`last ${round(last.value)} on ${dayOf(last)}`);
   words.push(counted(course.visits.filter(exact).length, "visit"), ...line.bands.map((band) => bandWords(band, line)));
   return `${words.join("; ")}.`;
 }
@@ -229,6 +229,11 @@ function iso(moment) {
 
 function clamp(value, low, high) {
   return Math.min(Math.max(value, low), high);
+}
+
+// The day a score counts on; a date of which only part is known stands as written.
+function dayOf(point) {
+  return exact(point) ? point.first : (point.date ?? point.first);
 }
 
 function round(value) {
