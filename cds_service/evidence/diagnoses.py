@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, timedelta
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from cds_service.evidence import fields
 from cds_service.evidence.answer import Finding
@@ -85,7 +86,9 @@ class Conditions:
 
     `facts` leaves out refuted, erroneous and future-dated ones and those of other patients;
     `refuted` are kept apart, because they contradict a reason of the order, and so are `mistaken`
-    ones, entered in error, which leave it in doubt. `notes` are remarks.
+    ones, entered in error, which leave it in doubt. What was told and is settled since counts as it
+    ended: an encounter's diagnosis that the problem list closed, a suspicion that was ruled out
+    (G-21). `notes` are remarks.
     """
 
     def __init__(self, facts: Facts) -> None:
@@ -95,6 +98,7 @@ class Conditions:
         for resource in facts.record.of_type("Condition"):
             if isinstance(resource, dict):
                 self._take(resource, facts)
+        self._settle(facts.day)
         self.notes += _uncompared(self.facts)
         withdrawn = facts.record.retracted.get("Condition", ())
         self.mistaken = [condition_fact(resource, facts) for resource in withdrawn]
@@ -112,6 +116,71 @@ class Conditions:
             self.notes.append(f"{named} bears a date after the order's and is left out.")
         else:
             self.facts.append(fact)
+
+    def _settle(self, on: date) -> None:
+        """Give what was told the end that another record of the same diagnosis states."""
+        closed = _by_code(one for one in self.facts if one.over and one.abated and not one.told)
+        denied = _by_code(one for one in self.refuted if not _future(one, on))
+        if not (closed or denied):
+            return
+        told, self.facts = self.facts, []
+        for fact in told:
+            if fact.suspected and _since(fact, denied, _day_of):
+                self.refuted.append(fact)
+            elif fact.told and not fact.over and (end := _since(fact, closed, _end_of)):
+                self.facts.append(replace(fact, clinical=end.clinical, abated=end.abated))
+            else:
+                self.facts.append(fact)
+
+
+def _codes(fact: ConditionFact) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for system, code in fact.codings:
+        found.setdefault(normal_system(system) or "", set()).add(code)
+    return found
+
+
+def _by_code(found: Iterable[ConditionFact]) -> dict[str, list[ConditionFact]]:
+    known: dict[str, list[ConditionFact]] = {}
+    for fact in found:
+        for code in {code for _, code in fact.codings}:
+            known.setdefault(code, []).append(fact)
+    return known
+
+
+def _since(
+    fact: ConditionFact,
+    others: Mapping[str, Iterable[ConditionFact]],
+    day_of: Callable[[ConditionFact], Days | None],
+) -> ConditionFact | None:
+    """Return a record of the same diagnosis whose day is known not to lie before the fact's."""
+    told = _day_of(fact)
+    alike = (one for _, code in fact.codings for one in others.get(code, ()) if _same(fact, one))
+    for other in alike:
+        day = day_of(other)
+        if told and day and day.first >= told.last:
+            return other
+    return None
+
+
+def _day_of(fact: ConditionFact) -> Days | None:
+    known = [days for days in (fact.told, fact.recorded, fact.onset) if days]
+    return max(known, key=lambda days: days.last, default=None)
+
+
+def _end_of(fact: ConditionFact) -> Days | None:
+    return fact.abated
+
+
+def _same(one: ConditionFact, other: ConditionFact) -> bool:
+    """Whether both share a code in each system that both use, and no side or region parts them."""
+    mine, theirs = _codes(one), _codes(other)
+    both = mine.keys() & theirs.keys()
+    if not both or any(not mine[system] & theirs[system] for system in both):
+        return False
+    sides = {side for side in (one.side, other.side) if side}
+    apart = one.regions and other.regions and not one.regions & other.regions
+    return len(sides) < 2 and not apart
 
 
 def _uncompared(found: Iterable[ConditionFact]) -> list[str]:

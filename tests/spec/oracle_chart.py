@@ -342,18 +342,38 @@ class SlowChart:
         agrees = side is None and (not by_code or by_code & here)
         return here, side_by_code if agrees else side
 
-    @read_once
-    def on_file(self):
-        """Return the diagnoses that stand: not refuted, not dated after the order."""
+    def dated(self):
         every = [self.diagnosis(one) for one in self.of("Condition")]
-        dated = [
+        return [
             d for d in every if not any(s and s.first > self.day for s in (d.onset, d.recorded))
         ]
-        return [d for d in dated if d.verification != "refuted"]
+
+    @read_once
+    def on_file(self):
+        """Return the diagnoses that stand: not refuted, not dated after the order.
+
+        An encounter's diagnosis ends where one of the problem list has ended since.
+        """
+        standing = []
+        for one in self.dated():
+            if one.verification == "refuted" or self.ruled_out(one):
+                continue
+            ends = [d for d in self.dated() if d.verification != "refuted" and closes(d, one)]
+            standing.append(ended_with(one, ends[0]) if ends else one)
+        return standing
+
+    def ruled_out(self, one):
+        """Whether a suspicion was refuted on its newest day or later."""
+        denials = [d for d in self.dated() if d.verification == "refuted" and same_thing(d, one)]
+        since = newest_day(one)
+        return one.suspected and any(
+            since and newest_day(d) and newest_day(d).first >= since.last for d in denials
+        )
 
     def refuted(self):
         every = [self.diagnosis(one) for one in self.of("Condition")]
-        return [d for d in every if d.verification == "refuted"]
+        denied = [d for d in every if d.verification == "refuted"]
+        return denied + [d for d in self.dated() if d not in denied and self.ruled_out(d)]
 
     @read_once
     def reasons(self):
@@ -640,6 +660,36 @@ def in_error(one):
     verification = codes(one.get("verificationStatus")) if "verificationStatus" in one else ()
     stated = (one.get("status"), one.get("lifecycleStatus"), one.get("docStatus"))
     return ERROR in verification or ERROR in stated
+
+
+def newest_day(diagnosis):
+    known = [s for s in (diagnosis.recorded, diagnosis.onset) if s]
+    return max(known, key=lambda s: s.last, default=None)
+
+
+def same_thing(one, other):
+    """Whether two diagnoses share a code in every system of both, side and region agreeing."""
+    mine, theirs = set(one.codings), set(other.codings)
+    both = {s for s, _ in mine} & {s for s, _ in theirs}
+    if not both or not all(any(s == system for s, _ in mine & theirs) for system in both):
+        return False
+    if one.side and other.side and one.side != other.side:
+        return False
+    return not (one.regions and other.regions) or bool(one.regions & other.regions)
+
+
+def closes(end, told):
+    """Whether a diagnosis of the problem list ended on the day an encounter told it, or later."""
+    if end.told or not told.told or not end.ended:
+        return False
+    gone = ("inactive", "remission", "resolved")
+    if end.clinical not in gone or told.clinical in gone or not same_thing(end, told):
+        return False
+    return end.ended.first >= newest_day(told).last
+
+
+def ended_with(told, end):
+    return Diagnosis(**{**vars(told), "clinical": end.clinical, "ended": end.ended})
 
 
 def same_kind(concept, diagnosis):

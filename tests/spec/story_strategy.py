@@ -135,6 +135,12 @@ def conditions(policy):
         st.fixed_dictionaries({"code": diagnoses(policy)}),
         optional(since=begun, recorded=days_ago(policy), site=sites()),
         st.one_of(st.just({}), st.just({}), optional(status=status, verification=verification)),
+        st.sampled_from([{}, {}, {"category": "encounter-diagnosis"}]),
+        st.one_of(
+            st.just({}),
+            st.just({}),
+            st.fixed_dictionaries({"status": st.just("resolved"), "ended": days_ago(policy)}),
+        ),
     )
 
 

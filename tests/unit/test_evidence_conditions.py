@@ -20,7 +20,7 @@ from tests.unit.evidence_facts import (
     facts_of,
     order,
 )
-from tests.unit.evidence_help import CPT, context
+from tests.unit.evidence_help import CPT, ago, context
 
 LOW_BACK = {"in": "low-back-pain"}
 
@@ -403,6 +403,44 @@ def test_cause_by_reference() -> None:
     spec = {**LOW_BACK, "caused-by": "work-related-cause"}
     cause = condition("Y99.0", "cause")
     assert status_of(spec, condition("M54.50", extension=[due]), cause) == "met"
+
+
+TOLD = {"category": [concept("encounter-diagnosis", None, "urn:s")], "recordedDate": ago(20)}
+CLOSED = {"clinicalStatus": "resolved", "abatementDateTime": ago(10)}
+
+
+@pytest.mark.parametrize(
+    ("told", "other", "expected"),
+    [
+        ({}, CLOSED, "not-met"),
+        ({}, CLOSED | {"abatementDateTime": ago(20)}, "not-met"),
+        ({}, CLOSED | {"abatementDateTime": ago(21)}, "met"),
+        ({}, CLOSED | {"abatementDateTime": "2026"}, "met"),
+        ({}, CLOSED | TOLD, "met"),
+        ({"category": []}, CLOSED, "met"),
+        ({}, {"verificationStatus": "refuted", "recordedDate": ago(1)}, "met"),
+    ],
+)
+def test_an_encounter_s_diagnosis_ends_with_that_of_the_problem_list(
+    told: dict[str, Any], other: dict[str, Any], expected: str
+) -> None:
+    both = (condition("M54.50", **TOLD | told), condition("M54.50", "c2", **other))
+    assert status_of({**LOW_BACK, "use": "safety"}, *both) == expected
+
+
+@pytest.mark.parametrize(
+    ("refuted", "expected"),
+    [
+        ({"recordedDate": ago(20)}, "not-met"),
+        ({"recordedDate": ago(21)}, "met"),
+        ({"recordedDate": None}, "met"),
+        ({"recordedDate": ago(-1)}, "met"),
+    ],
+)
+def test_a_suspicion_ends_where_it_is_ruled_out(refuted: dict[str, Any], expected: str) -> None:
+    suspected = condition("M54.50", verificationStatus="provisional", recordedDate=ago(20))
+    denied = condition("M54.50", "c2", verificationStatus="refuted", **refuted)
+    assert status_of({**LOW_BACK, "use": "safety"}, suspected, denied) == expected
 
 
 def coded(code: str, system: str = ICD) -> dict[str, Any]:
