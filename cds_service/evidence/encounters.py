@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
 from cds_service.evidence import fields
 from cds_service.evidence.anchor import anchor
 from cds_service.evidence.answer import Answer, Finding, Status
+from cds_service.evidence.codings import belongs, status
 from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf, once
 from cds_service.evidence.dates import Days
+from cds_service.evidence.diagnoses import is_told
 from cds_service.evidence.given import Treatments
 from cds_service.evidence.measures import KEYS as MEASURE_KEYS
 from cds_service.evidence.people import People
@@ -21,6 +24,7 @@ DROPPED = frozenset({"cancelled", "entered-in-error", "unknown"})
 GIVEN = frozenset({"completed", "in-progress"})
 ORDERED = frozenset({"active", "completed", "on-hold"})
 NO_SETS: frozenset[str] = frozenset()
+CERTAIN = frozenset({None, "confirmed"})
 HELD = frozenset({"finished", "in-progress", "onleave", "triaged"})
 
 
@@ -44,8 +48,9 @@ class Encounters:
     """Encounters that were not cancelled and are not dated after the order."""
 
     def __init__(self, facts: Facts) -> None:
+        told = _told(facts)
         found = (
-            _encounter(facts, one)
+            _encounter(facts, one, told.get(fields.identity(one), ()))
             for one in facts.record.of_type("Encounter")
             if fields.text(one, "status") not in DROPPED
         )
@@ -62,7 +67,21 @@ class Services:
         self.events = [*held, *dated]
 
 
-def _encounter(facts: Facts, resource: Resource) -> Event:
+def _told(facts: Facts) -> Mapping[str, Sequence[Resource]]:
+    """Return what each encounter diagnosed, where the diagnosis names its encounter (US Core).
+
+    One that is not confirmed was raised there; that it was looked into is not said.
+    """
+    told: defaultdict[str, list[Resource]] = defaultdict(list)
+    for one in facts.record.of_type("Condition"):
+        met = fields.reference(fields.item(one, "encounter"))
+        certain = status(one, "verificationStatus") in CERTAIN
+        if met and certain and is_told(one) and belongs(one, "subject", facts.record.patient_id):
+            told[met].append(fields.item(one, "code"))
+    return told
+
+
+def _encounter(facts: Facts, resource: Resource, told: Iterable[Resource]) -> Event:
     concepts = [
         *fields.items(resource, "type"),
         *({"coding": [one]} for one in fields.items(resource, "class")),
@@ -75,7 +94,7 @@ def _encounter(facts: Facts, resource: Resource) -> Event:
     finding = _finding(resource, days, written, fields.label(kind, "Encounter"), via)
     status = fields.text(resource, "status") or ""
     kinds = fields.value_sets(facts, concepts)
-    diagnoses = _diagnoses(facts, resource)
+    diagnoses = _diagnoses(facts, resource) | fields.value_sets(facts, told)
     reasons = _reasons(facts, resource) | diagnoses
     return Event(status, kinds, reasons, days, finding, diagnoses, named)
 
@@ -176,8 +195,9 @@ STATUSES = {
 
 def _keys(spec: Spec) -> tuple[str, ...]:
     since = spec.get("since")
+    diagnoses = ("conditions",) if spec.keys() & {"reason-in", "diagnosis-in"} else ()
     measures = MEASURE_KEYS if since == "baseline" else ()
-    return ("encounters", *(VISIT_KEYS[:1] if since else ()), *measures)
+    return ("encounters", *diagnoses, *(VISIT_KEYS[:1] if since else ()), *measures)
 
 
 @leaf("encounter", keys=_keys)

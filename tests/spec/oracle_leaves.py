@@ -890,8 +890,18 @@ def encounter_kinds(one):
     return sets(*one.get("type", []), {"coding": [one["class"]]})
 
 
+def told_at(one, encounter):
+    """Whether a confirmed diagnosis of an encounter alone names that encounter."""
+    return (
+        one.get("encounter", {}).get("reference") == encounter
+        and codes(*one.get("category", [])) == {"encounter-diagnosis"}
+        and codes(one.get("verificationStatus")) in (set(), {"confirmed"})
+    )
+
+
 def encounter_reasons(chart, one):
     named = [chart.resolve(d["condition"]) for d in one.get("diagnosis", [])]
+    named += [c for c in chart.of("Condition") if told_at(c, f"Encounter/{one['id']}")]
     diagnoses = sets(*(c["code"] for c in named if c))
     return sets(*one.get("reasonCode", [])) | diagnoses, diagnoses
 
@@ -906,6 +916,7 @@ def encounters(chart):
 def encounter(chart, spec):
     since = spec.get("since")
     keys = ["encounters", *(["procedures"] if since else [])]
+    keys += ["conditions"] if "reason-in" in spec or "diagnosis-in" in spec else []
     keys += ["measures", "responses"] if since == "baseline" else []
     status = {"finished": {"finished"}, "current": {"arrived", "triaged", "in-progress", "onleave"}}
     allowed = status.get(spec.get("status", "finished"))

@@ -193,3 +193,29 @@ def test_what_it_diagnosed_and_not_only_its_reason():
     assert asks(spec, diagnosed, fact) == "met"
     assert asks(spec, seen_for) == "not-met"
     assert asks({"reason-in": ["back-pain"]}, diagnosed, fact) == "met"
+
+
+US_CORE = "http://terminology.hl7.org/CodeSystem"
+
+
+def told(encounter_id="e", category="encounter-diagnosis", verification="confirmed"):
+    return {
+        "resourceType": "Condition",
+        "id": "c",
+        "category": [coded(category, f"{US_CORE}/condition-category")],
+        "verificationStatus": coded(verification, f"{US_CORE}/condition-ver-status"),
+        "code": coded("E11.9", ICD),
+        "encounter": {"reference": f"Encounter/{encounter_id}"},
+    }
+
+
+@pytest.mark.parametrize("word", ["reason-in", "diagnosis-in"])
+def test_a_diagnosis_that_names_its_encounter(word):
+    spec, seen = {word: ["diabetes"]}, encounter(ago(1), id="e")
+    assert asks(spec, seen, told()) == "met"
+    assert asks(spec, seen, told(encounter_id="other")) == "not-met"
+    assert asks(spec, seen, told(category="problem-list-item")) == "not-met"
+    assert asks(spec, seen, told(verification="provisional")) == "not-met"
+    assert asks(spec, seen, told(verification="refuted")) == "not-met"
+    assert asks(spec, seen, {**told(), "subject": {"reference": "Patient/other"}}) == "not-met"
+    assert asks(spec, seen, unread=("conditions",)) == "unknown"
