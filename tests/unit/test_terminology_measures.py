@@ -135,3 +135,17 @@ def test_percent_of_a_t_score_is_taken_on_the_raw_sum():
     assert physical.percent_of_raw
     assert (physical.ideal, physical.raw_ideal) == (None, 20)
     assert not TERMINOLOGY.measure("odi").percent_of_raw
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("8310-5", ["temperature"]),
+        ("8333-7", ["temperature"]),  # of the eardrum
+        ("75539-7", ["temperature"]),  # of the temporal artery
+        ("39106-0", []),  # of the skin, which says nothing of a fever
+        ("8302-2", ["height"]),
+    ],
+)
+def test_a_body_temperature_wherever_it_was_taken(code, found):
+    assert [one.id for one in TERMINOLOGY.measure_of("http://loinc.org", code)] == found
