@@ -142,14 +142,14 @@ class _Question:
         return len({_kind(fact) for fact in facts}) >= self.different
 
     def open(self, seen: Asked) -> list[ConditionFact]:
-        """Return the diagnoses of the kind that no later one has brought to an end."""
+        """Return the diagnoses of the kind that none of the same day or later has ended."""
         if self.wanted and self.wanted.isdisjoint(seen.value_sets):
             return []
         concerned = [fact for fact in seen.conditions if self.concerns(fact)]
         if not self.ended_by:
             return concerned
         last = latest(seen.conditions, self.ended_by)
-        return [fact for fact in concerned if not _before(fact, last)]
+        return [fact for fact in concerned if not _dated_by(fact, last)]
 
 
 def latest(facts: Iterable[ConditionFact], sets: frozenset[str]) -> date:
@@ -273,7 +273,7 @@ def _days(fact: ConditionFact) -> Days | None:
     return fact.onset or fact.recorded
 
 
-def _before(fact: ConditionFact, day: date) -> bool:
-    """Whether a diagnosis is dated before a day for certain."""
+def _dated_by(fact: ConditionFact, day: date) -> bool:
+    """Whether a diagnosis is dated by a day for certain."""
     days = _days(fact)
-    return days is not None and days.last < day
+    return days is not None and days.last <= day

@@ -142,7 +142,7 @@ def condition(chart, spec):
         and (not spec.get("dated") or dated(d, by))
         and (not spec.get("one-sided") or d.side)
         and not any(
-            e.began and d.began and e.began.first > d.began.last for e in every if e.sets & ends
+            e.began and d.began and e.began.first >= d.began.last for e in every if e.sets & ends
         )
     ]
 

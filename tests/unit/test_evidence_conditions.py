@@ -377,7 +377,14 @@ def test_body_site_goes_before_the_code() -> None:
 
 @pytest.mark.parametrize(
     ("later", "expected"),
-    [("2026-01-10", "not-met"), ("2024-06-01", "met"), ("2025", "met"), (None, "met")],
+    [
+        ("2026-01-10", "not-met"),
+        ("2025-06-01", "not-met"),
+        ("2025-05-31", "met"),
+        ("2024-06-01", "met"),
+        ("2025", "met"),
+        (None, "met"),
+    ],
 )
 def test_a_later_diagnosis_ends_an_earlier_one(later: str | None, expected: str) -> None:
     end = condition("M54.2", "c2", onsetDateTime=later)
