@@ -26,6 +26,7 @@ PRELIMINARY = "preliminary"
 RAW = "-raw"
 OBSERVED, ANSWERED, SCORED = 0, 1, 2
 NO_ANSWERS: frozenset[str] = frozenset()
+UNKNOWN_ANSWER = "answer-unknown"
 
 
 class Point(Struct, frozen=True, eq=False):
@@ -286,7 +287,10 @@ class Readings:
         return version, raw
 
     def _answers(self, measure: Measure, holder: Resource) -> frozenset[str]:
-        """Return what a coded or boolean value says: its value sets, or yes or no."""
+        """Return what a coded or boolean value says: its value sets, or yes or no.
+
+        An answer that it is not known says nothing, and what was known before stands.
+        """
         if measure.answers:
             return frozenset(meant(holder, measure.answers)) - {"unknown"}
         if isinstance(said := holder.get("valueBoolean"), bool):
@@ -297,6 +301,8 @@ class Readings:
         sets = fields.value_sets(self.facts, found)
         if measure.kind == "boolean" and (word := yes_or_no(sets)):
             return frozenset({word}) - {"unknown"}
+        if UNKNOWN_ANSWER in sets:
+            return NO_ANSWERS
         return sets or fields.codes(found)
 
     def _leave_out(self, measure: Measure, source: _Source | Form, value: Value) -> None:

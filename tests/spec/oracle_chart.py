@@ -543,6 +543,8 @@ class SlowChart:
             values = measure.canonical(Fraction(str(numbers[0])), unit) if numbers else ()
         said = part.get("valueCodeableConcept")
         answers = (sets(said) or codes(said)) if said and measure.kind != "number" else ()
+        if "answer-unknown" in answers:
+            answers = ()
         if not (values or answers):
             return None
         return Measured(

@@ -569,3 +569,21 @@ def test_odd_observations_cost_only_themselves():
     for position, one in enumerate(forms):
         forms[position] = response(ago(1), answered(*SOME)) | one
     assert asks({"point": "current"}, *record, *forms, observation(ago(1), 6)) == "met"
+
+
+@pytest.mark.parametrize(
+    ("answer", "found"),
+    [
+        (coded("LA26683-5", LOINC), "not-met"),
+        (coded("LA4489-6", LOINC), "met"),
+        (coded("UNK", "http://terminology.hl7.org/CodeSystem/v3-NullFlavor"), "met"),
+    ],
+)
+def test_a_later_answer_that_it_is_not_known_changes_nothing(answer, found):
+    spec = {"of": "pregnancy-status", "point": "latest", "coded-in": ["pregnant-answer"]}
+    said = [coded("LA15173-0", LOINC), answer]
+    told = [
+        observation(ago(age), None, "82810-3", valueQuantity=None, valueCodeableConcept=one)
+        for age, one in zip((60, 3), said, strict=True)
+    ]
+    assert asks(spec, *told) == found
