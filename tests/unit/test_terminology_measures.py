@@ -30,6 +30,7 @@ def convert(measure, value, unit):
         ("odi", "60", "{score}", Fraction(60), "0-100"),
         ("lefs", "80", "{score}", Fraction(80), "0-80"),
         ("promis-anxiety", "57.7", "{T-score}", Fraction("57.7"), "t-score"),
+        ("promis-physical-function", "22.5", "{score}", Fraction("22.5"), "t-score"),
         ("platelets", "140000", "/uL", Fraction(140), "10*9/L"),
         ("platelets", "140", "10*3/uL", Fraction(140), "10*9/L"),
         ("platelets", "140", "x10E3/uL", Fraction(140), "10*9/L"),
@@ -62,6 +63,8 @@ def test_a_temperature_in_fahrenheit_reads_exactly_in_celsius():
         ("ndi", "60", "{score}"),
         ("lefs", "81", "{score}"),
         ("promis-anxiety", "14", "{raw}"),
+        ("promis-pain-interference", "20", "{score}"),
+        ("promis-physical-function", "20", None),
         ("egfr", "12", "mL/s/{1.73_m2}"),
     ],
 )
