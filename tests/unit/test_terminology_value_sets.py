@@ -47,6 +47,7 @@ def test_a_prefix_does_not_reach_its_neighbours():
         ("sepsis", SNOMED, "448417001 770349000", "40733004"),
         ("fracture", SNOMED, "16114001 33737001 263102004", "44465007"),
         ("acute-fracture", SNOMED, "31978002 5913000 71620000 77493009", "64859006"),
+        ("acute-venous-thrombosis", ICD, "I82.210 I82.220 I82.401", "I82.211 I82.221 I82.0"),
         ("acute-leg-vein-thrombosis", SNOMED, "404223003", "128053003 134961000119104"),
         ("acute-venous-thrombosis", SNOMED, "404223003 49956009", "15760351000119105 2477008"),
         ("ischemic-stroke", SNOMED, "432504007 371041009", "274100004 195243003"),
