@@ -189,9 +189,10 @@ def _evaluate(
     )
     made = _answered(made, verdict, payer, judge) if judge is policy else _unanswered(made, payer)
     cited = {finding.reference for finding in made.cited()}
-    made = replace(made, notes=(*case.notes, *payer.notes, *asked.notes, *notes_of(context, cited)))
+    notes = (*case.notes, *payer.notes, *asked.notes, *notes_of(context, cited))
     context.memo.clear()
-    return replace(made, digest=digest(made, [order.resource for order in asked.orders]))
+    signed = digest(made, [order.resource for order in asked.orders])
+    return replace(made, notes=notes, digest=signed)
 
 
 def _answered(made: Evaluation, verdict: Verdict, payer: Payer, policy: Policy) -> Evaluation:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from cds_service.evidence import fields
 from cds_service.evidence.answer import Answer, Finding, Status
-from cds_service.evidence.codings import status, value
+from cds_service.evidence.codings import CERTAIN, status, value
 from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf
 from cds_service.record.model import Resource
 
@@ -48,7 +48,7 @@ def _allergy(resource: Resource, facts: Facts, wanted: frozenset[str]) -> Findin
         value=value(concepts),
         text=fields.label(concepts[0], "Allergy"),
         day=min(days.last, facts.day) if days else None,
-        suspected=verification not in (None, "confirmed"),
+        suspected=verification not in CERTAIN,
         value_sets=held,
     )
 

@@ -11,11 +11,14 @@ import yaml
 
 from cds_service.evidence import fields
 from cds_service.evidence.context import Facts
+from cds_service.record.gathering import status_in_words
 from cds_service.record.model import PatientRecord, Resource, relative
 from cds_service.terminology.measures import Loader
 
 HL7 = ("http://terminology.hl7.org/", "http://hl7.org/fhir/")
 """How the code systems of HL7 begin, to which FHIR binds its statuses."""
+CERTAIN = frozenset({None, "confirmed"})
+"""What a verification status says of what is sure; one that is absent counts as confirmed."""
 
 
 @lru_cache(maxsize=8)
@@ -39,7 +42,7 @@ def status(resource: object, name: str) -> str | None:
     if coded:
         return min(coded, key=_distance)[1].strip().lower()
     said = fields.text(concept, "text")
-    return "-".join(said.lower().replace("-", " ").split()) or None if said else None
+    return status_in_words(said) or None if said else None
 
 
 def _distance(coding: fields.Coding) -> int:

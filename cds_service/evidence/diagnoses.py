@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 
 from msgspec import Struct
@@ -10,7 +11,7 @@ from msgspec.structs import replace
 
 from cds_service.evidence import fields
 from cds_service.evidence.answer import Finding
-from cds_service.evidence.codings import belongs, regions, resolve, status, value
+from cds_service.evidence.codings import CERTAIN, belongs, regions, resolve, status, value
 from cds_service.evidence.context import Facts
 from cds_service.evidence.dates import Days, parse_days
 from cds_service.evidence.fields import Coding
@@ -57,7 +58,7 @@ class ConditionFact(Struct, frozen=True):
     @property
     def suspected(self) -> bool:
         """Whether it is not confirmed; a status that is absent counts as confirmed."""
-        return self.verification not in (None, "confirmed")
+        return self.verification not in CERTAIN
 
     @property
     def over(self) -> bool:
@@ -119,68 +120,103 @@ class Conditions:
 
     def _settle(self, on: date) -> None:
         """Give what was told the end that another record of the same diagnosis states."""
-        closed = _by_code(one for one in self.facts if one.over and one.abated and not one.told)
-        denied = _by_code(one for one in self.refuted if not _future(one, on))
-        if not (closed or denied):
-            return
+        over = (one for one in self.facts if one.over and not one.told)
+        closed = _Settling(over, _end_of)
+        denied = _Settling((one for one in self.refuted if not _future(one, on)), _day_of)
         told, self.facts = self.facts, []
         for fact in told:
-            if fact.suspected and _since(fact, denied, _day_of):
+            if fact.suspected and denied.since(fact):
                 self.refuted.append(fact)
-            elif fact.told and not fact.over and (end := _since(fact, closed, _end_of)):
+            elif fact.told and not fact.over and (end := closed.since(fact)):
                 self.facts.append(replace(fact, clinical=end.clinical, abated=end.abated))
             else:
                 self.facts.append(fact)
 
 
-def _codes(fact: ConditionFact) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {}
-    for system, code in fact.codings:
-        found.setdefault(normal_system(system) or "", set()).add(code)
-    return found
+class _Kind(Struct, frozen=True):
+    """What may part two diagnoses that share a code: codes of other systems, side and region."""
+
+    others: frozenset[Coding]
+    side: str | None
+    regions: frozenset[str]
+
+    def agrees(self, other: _Kind) -> bool:
+        """Whether both share a code in each system that both use, and no side or region differs."""
+        used = _systems(self.others) & _systems(other.others)
+        sides = {side for side in (self.side, other.side) if side}
+        apart = self.regions and other.regions and not self.regions & other.regions
+        return used == _systems(self.others & other.others) and len(sides) < 2 and not apart
 
 
-def _by_code(found: Iterable[ConditionFact]) -> dict[str, list[ConditionFact]]:
-    known: dict[str, list[ConditionFact]] = {}
-    for fact in found:
-        for code in {code for _, code in fact.codings}:
-            known.setdefault(code, []).append(fact)
-    return known
+class _Settled(Struct, frozen=True):
+    """A record that settles others: its place in the chart, and the newest day up to it."""
+
+    place: int
+    newest: date
+    fact: ConditionFact
 
 
-def _since(
-    fact: ConditionFact,
-    others: Mapping[str, Iterable[ConditionFact]],
-    day_of: Callable[[ConditionFact], Days | None],
-) -> ConditionFact | None:
-    """Return a record of the same diagnosis whose day is known not to lie before the fact's."""
-    told = _day_of(fact)
-    alike = (one for _, code in fact.codings for one in others.get(code, ()) if _same(fact, one))
-    for other in alike:
-        day = day_of(other)
-        if told and day and day.first >= told.last:
-            return other
-    return None
+class _Settling:
+    """Records that settle others, by code and kind: charts tell of a diagnosis at each visit."""
+
+    def __init__(
+        self, found: Iterable[ConditionFact], day_of: Callable[[ConditionFact], Days | None]
+    ) -> None:
+        self._known: dict[Coding, dict[_Kind, list[_Settled]]] = {}
+        for place, fact in enumerate(found):
+            if day := day_of(fact):
+                for coding, kind in _kinds(fact):
+                    alike = self._known.setdefault(coding, {}).setdefault(kind, [])
+                    newest = max(day.first, alike[-1].newest) if alike else day.first
+                    alike.append(_Settled(place, newest, fact))
+
+    def since(self, fact: ConditionFact) -> ConditionFact | None:
+        """Return the first record of the same diagnosis whose day is not before the fact's."""
+        told = _day_of(fact)
+        if told is None or not self._known:
+            return None
+        for coding, kind in _kinds(fact):
+            alike = (
+                found[at]
+                for known, found in self._known.get(coding, {}).items()
+                if (at := bisect_left(found, told.last, key=_newest_of)) < len(found)
+                and kind.agrees(known)
+            )
+            if first := min(alike, key=_place_of, default=None):
+                return first.fact
+        return None
+
+
+def _kinds(fact: ConditionFact) -> Iterable[tuple[Coding, _Kind]]:
+    """Yield each code, with what may part the diagnosis from others of that code."""
+    codings = dict.fromkeys((normal_system(system), code) for system, code in fact.codings)
+    for system, code in codings:
+        others = frozenset(one for one in codings if one[0] != system)
+        yield (system, code), _Kind(others, fact.side, fact.regions)
+
+
+def _systems(codings: Iterable[Coding]) -> set[str | None]:
+    return {system for system, _ in codings}
+
+
+def _newest_of(one: _Settled) -> date:
+    return one.newest
+
+
+def _place_of(one: _Settled) -> int:
+    return one.place
+
+
+def _newest(*days: Days | None) -> Days | None:
+    return max(filter(None, days), key=lambda one: one.last, default=None)
 
 
 def _day_of(fact: ConditionFact) -> Days | None:
-    known = [days for days in (fact.told, fact.recorded, fact.onset) if days]
-    return max(known, key=lambda days: days.last, default=None)
+    return _newest(fact.told, fact.recorded, fact.onset)
 
 
 def _end_of(fact: ConditionFact) -> Days | None:
     return fact.abated
-
-
-def _same(one: ConditionFact, other: ConditionFact) -> bool:
-    """Whether both share a code in each system that both use, and no side or region parts them."""
-    mine, theirs = _codes(one), _codes(other)
-    both = mine.keys() & theirs.keys()
-    if not both or any(not mine[system] & theirs[system] for system in both):
-        return False
-    sides = {side for side in (one.side, other.side) if side}
-    apart = one.regions and other.regions and not one.regions & other.regions
-    return len(sides) < 2 and not apart
 
 
 def _uncompared(found: Iterable[ConditionFact]) -> list[str]:
@@ -249,9 +285,9 @@ def _told(
     """Return the newest day of a diagnosis of an encounter alone, None for any other."""
     if not is_told(resource):
         return None
-    known = [days for days in (onset, recorded) if days]
+    known = _newest(onset, recorded)
     if known:
-        return max(known, key=lambda days: days.last)
+        return known
     met = resolve(facts.record, resource, fields.item(resource, "encounter"))
     return fields.first_date(facts, fields.period_start(met, "period"))[0]
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 from cds_service.evidence import fields
 from cds_service.evidence.anchor import anchor
 from cds_service.evidence.answer import Answer, Finding, Status
-from cds_service.evidence.codings import belongs, status
+from cds_service.evidence.codings import CERTAIN, belongs, status
 from cds_service.evidence.context import Context, Facts, Leaf, Spec, leaf, once
 from cds_service.evidence.dates import Days
 from cds_service.evidence.diagnoses import is_told
@@ -24,7 +24,6 @@ DROPPED = frozenset({"cancelled", "entered-in-error", "unknown"})
 GIVEN = frozenset({"completed", "in-progress"})
 ORDERED = frozenset({"active", "completed", "on-hold"})
 NO_SETS: frozenset[str] = frozenset()
-CERTAIN = frozenset({None, "confirmed"})
 HELD = frozenset({"finished", "in-progress", "onleave", "triaged"})
 
 
@@ -73,10 +72,10 @@ def _told(facts: Facts) -> Mapping[str, Sequence[Resource]]:
     One that is not confirmed was raised there; that it was looked into is not said.
     """
     told: defaultdict[str, list[Resource]] = defaultdict(list)
-    for one in facts.record.of_type("Condition"):
+    for one in filter(is_told, facts.record.of_type("Condition")):
         met = fields.reference(fields.item(one, "encounter"))
         certain = status(one, "verificationStatus") in CERTAIN
-        if met and certain and is_told(one) and belongs(one, "subject", facts.record.patient_id):
+        if met and certain and belongs(one, "subject", facts.record.patient_id):
             told[met].append(fields.item(one, "code"))
     return told
 

@@ -48,8 +48,9 @@ class Visits:
     def __init__(self, facts: Facts) -> None:
         self.day = facts.day
         told = list(_found(facts))
-        therapy = _ordered_of_therapist(facts)
-        found = [visit for visit, within in told if therapy or not within]
+        within = [visit for visit, part in told if part]
+        aside = [] if not within or _ordered_of_therapist(facts) else within
+        found = [visit for visit, part in told if not (part and aside)]
         came = [visit for visit in found if visit.days.first <= facts.day]
         self.dated = _one_a_day(visit for visit in came if visit.days.exact)
         self.undated = [visit for visit in came if not visit.days.exact]
@@ -59,7 +60,6 @@ class Visits:
             for visit in found
             if visit.days.first > facts.day
         )
-        aside = [visit for visit, within in told if within and not therapy]
         self.notes = (*late, *_told_aside(aside))
         self.onsets = _onsets(facts)
 

@@ -263,12 +263,17 @@ def retracted(resource: Resource) -> bool:
     return False
 
 
+def status_in_words(said: str) -> str:
+    """Return the code that a status in words stands for: "Entered in Error" is entered-in-error."""
+    return "-".join(said.casefold().replace("-", " ").split())
+
+
 def _says_error(status: Any) -> bool:
     if not isinstance(status, dict):
         return bool(status == _ERROR_STATUS)
     codings, said = status.get("coding"), status.get("text")
     if not codings and isinstance(said, str):
-        return said.casefold().replace("-", " ").split() == _ERROR_STATUS.split("-")
+        return status_in_words(said) == _ERROR_STATUS
     return isinstance(codings, list) and any(
         isinstance(coding, dict) and coding.get("code") == _ERROR_STATUS for coding in codings
     )

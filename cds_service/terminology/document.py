@@ -6,19 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+from cds_service.terminology.systems import NAMES
 from cds_service.terminology.terminology import Terminology
 from cds_service.terminology.value_sets import ValueSet
 
 PAGE = Path(__file__).parents[2] / "docs" / "value-sets.md"
 SHORT = {
-    "http://hl7.org/fhir/sid/icd-10-cm": "ICD-10-CM",
-    "http://snomed.info/sct": "SNOMED CT",
-    "http://www.nlm.nih.gov/research/umls/rxnorm": "RxNorm",
-    "http://loinc.org": "LOINC",
-    "http://www.ama-assn.org/go/cpt": "CPT",
-    "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets": "HCPCS",
-    "http://www.cms.gov/Medicare/Coding/ICD10": "ICD-10-PCS",
-    "http://nucc.org/provider-taxonomy": "NUCC",
+    **NAMES,
     "http://terminology.hl7.org/CodeSystem/v2-0360": "v2-0360",
     "http://terminology.hl7.org/CodeSystem/v3-ActCode": "ActCode",
 }

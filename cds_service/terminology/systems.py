@@ -16,6 +16,18 @@ NUCC = "http://nucc.org/provider-taxonomy"
 NPI = "http://hl7.org/fhir/sid/us-npi"
 SOPT = "https://nahdo.org/sopt"
 
+NAMES = {
+    ICD10CM: "ICD-10-CM",
+    SNOMED: "SNOMED CT",
+    RXNORM: "RxNorm",
+    LOINC: "LOINC",
+    CPT: "CPT",
+    HCPCS: "HCPCS",
+    ICD10PCS: "ICD-10-PCS",
+    NUCC: "NUCC",
+}
+"""What people call a code system."""
+
 # Level I of HCPCS is CPT; claims add modifiers to a code, and some orders keep them.
 _LEVEL_ONE = re.compile(r"(\d{5})(?:[- ][A-Z0-9]{2})*")
 _OID = "urn:oid:2.16.840.1.113883.6."

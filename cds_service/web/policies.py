@@ -15,28 +15,8 @@ from cds_service.policies.outline import Outline, RuleLine
 from cds_service.policies.policy import Policy
 from cds_service.policies.routing import PayerEntry
 from cds_service.terminology import Terminology
-from cds_service.terminology.systems import (
-    CPT,
-    HCPCS,
-    ICD10CM,
-    ICD10PCS,
-    LOINC,
-    NUCC,
-    RXNORM,
-    SNOMED,
-)
+from cds_service.terminology.systems import NAMES
 from cds_service.web.headers import protect
-
-SYSTEMS = {
-    CPT: "CPT",
-    HCPCS: "HCPCS",
-    ICD10PCS: "ICD-10-PCS",
-    ICD10CM: "ICD-10-CM",
-    LOINC: "LOINC",
-    NUCC: "NUCC",
-    RXNORM: "RxNorm",
-    SNOMED: "SNOMED CT",
-}
 
 Page = str | tuple[str, int]
 
@@ -110,7 +90,7 @@ def policies_blueprint(
             return _absent(f"There is no value set {name}.")
         held = terminology.value_set(name)
         compose = held.resource["compose"]
-        return render_template("value_set.html", held=held, compose=compose, names=SYSTEMS)
+        return render_template("value_set.html", held=held, compose=compose, names=NAMES)
 
     return pages
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cds_service.evidence import diagnoses
 from cds_service.evidence.conditions import Conditions
 from cds_service.evidence.context import LEAVES, Context, Facts
 from cds_service.record.model import Hole
@@ -448,6 +449,21 @@ def test_a_suspicion_ends_where_it_is_ruled_out(refuted: dict[str, Any], expecte
     suspected = condition("M54.50", verificationStatus="provisional", recordedDate=ago(20))
     denied = condition("M54.50", "c2", verificationStatus="refuted", **refuted)
     assert status_of({**LOW_BACK, "use": "safety"}, suspected, denied) == expected
+
+
+def test_what_settles_diagnoses_is_compared_once_a_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Charts of thousands of visits tell of one diagnosis again and again."""
+    asked = []
+    agrees = diagnoses._Kind.agrees
+    monkeypatch.setattr(
+        diagnoses._Kind, "agrees", lambda one, other: asked.append(one) or agrees(one, other)
+    )
+    many = range(60)
+    denied = [condition("M54.50", f"d{n}", verificationStatus="refuted") for n in many]
+    open_ = [condition("M54.50", f"s{n}", verificationStatus="provisional") for n in many]
+    found = Conditions(context_of(*denied, *open_).facts)
+    assert (len(found.facts), len(found.refuted)) == (0, 120)
+    assert len(asked) == 60
 
 
 def coded(code: str, system: str = ICD) -> dict[str, Any]:
